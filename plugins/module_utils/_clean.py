@@ -1,0 +1,134 @@
+# Copyright (c) stt.engine contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which of our own images, models and staging directories nothing needs any more."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+
+RECORD = "release.json"
+CONVERTED = "-ct2-"
+
+
+@dataclass(frozen=True)
+class ReleaseRecord:
+    """What a sealed release keeps on a host."""
+
+    release: str
+    sequence: int
+    image_id: str
+    models: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """One thing that can go, and why."""
+
+    kind: str
+    name: str
+    bytes: int
+    reason: str
+
+
+def read_records(releases: Path) -> list[ReleaseRecord]:
+    """Every release recorded below a directory, newest first."""
+    records = []
+    for path in sorted(releases.glob(f"*/{RECORD}")):
+        try:
+            document = json.loads(path.read_bytes())
+            records.append(
+                ReleaseRecord(
+                    release=str(document["release"]),
+                    sequence=int(document["sequence"]),
+                    image_id=str(document["image_id"]),
+                    models=frozenset(str(model) for model in document["models"]),
+                )
+            )
+        except (ValueError, KeyError, TypeError) as exc:
+            # Guessing here could remove what this release still needs.
+            raise SttError(
+                str(path),
+                found=f"a record that cannot be read ({exc!r})",
+                needed="release, sequence, image_id and models",
+                fix=f"restore the file, or move {path.parent} away if the release is not needed",
+            ) from exc
+    return sorted(records, key=lambda record: (record.sequence, record.release), reverse=True)
+
+
+def superseded_images(
+    images: Iterable[Mapping[str, Any]],
+    containers: Iterable[Mapping[str, Any]],
+    records: Sequence[ReleaseRecord],
+    keep_releases: int,
+) -> list[Superseded]:
+    """Our images that no kept release and no container uses, except the newest unsealed one."""
+    kept = {record.image_id for record in records[:keep_releases]}
+    kept |= {str(container["Image"]) for container in containers}
+    sealed = {record.image_id for record in records}
+    by_age = sorted(images, key=lambda image: str(image["Created"]), reverse=True)
+    unsealed = [image for image in by_age if image["Id"] not in sealed]
+    kept |= {str(image["Id"]) for image in unsealed[:1]}
+    return [
+        Superseded(
+            kind="image",
+            name=str(image["Id"]),
+            bytes=int(image["Size"]),
+            reason="of an older release" if image["Id"] in sealed else "built but never sealed",
+        )
+        for image in by_age
+        if image["Id"] not in kept
+    ]
+
+
+def superseded_models(
+    models: Path, records: Sequence[ReleaseRecord], keep_releases: int
+) -> list[Superseded]:
+    """Published models that no kept release uses, except the newest unsealed of each sort."""
+    kept = {model for record in records[:keep_releases] for model in record.models}
+    sealed = {model for record in records for model in record.models}
+    directories = sorted(
+        (path for path in models.glob("*/*") if path.is_dir() and not path.is_symlink()),
+        key=lambda path: (path.stat().st_mtime, path.name),
+        reverse=True,
+    )
+    seen: set[tuple[str, bool]] = set()
+    found = []
+    for path in directories:
+        if str(path) in kept:
+            continue
+        if str(path) not in sealed:
+            sort = (path.parent.name, CONVERTED in path.name)
+            if sort not in seen:
+                seen.add(sort)
+                continue
+        reason = "of an older release" if str(path) in sealed else "made but never sealed"
+        found.append(Superseded("model", str(path), tree_bytes(path), reason))
+    return found
+
+
+def abandoned_staging(staging: Path, days: float) -> list[Superseded]:
+    """Staging directories in which nothing was written for some days."""
+    limit = time.time() - days * 86400
+    found = []
+    for path in sorted(staging.glob("*")):
+        if path.is_symlink() or not path.is_dir():
+            continue
+        newest = max(entry.lstat().st_mtime for entry in (path, *path.rglob("*")))
+        if newest < limit:
+            found.append(
+                Superseded("staging", str(path), tree_bytes(path), f"untouched for {days:g} days")
+            )
+    return found
+
+
+def tree_bytes(path: Path) -> int:
+    """The size of all files below a directory."""
+    return sum(entry.lstat().st_size for entry in path.rglob("*") if entry.is_file())
