@@ -1,0 +1,41 @@
+# Copyright (c) stt.engine contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The frame of an action on the controller alone: no connection, no module, no privilege."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+
+
+class ControllerAction(ActionBase):
+    """An action whose whole work is :meth:`act`; an SttError raised there is the task's failure.
+
+    It runs in the controller's own process and user, whatever ``become`` says for the host.
+    """
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    ARGUMENTS: ClassVar[dict[str, Any]]
+
+    @abstractmethod
+    def act(self, arguments: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Do the work with validated arguments and return the result's fields."""
+
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Validate the arguments, act, and turn an SttError into a failed result."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, arguments = ActionBase.validate_argument_spec(self, self.ARGUMENTS)
+        try:
+            result.update(self.act(arguments, task_vars or {}))
+        except SttError as error:
+            result.update(failed=True, changed=False, **error.result())
+        return result
