@@ -45,6 +45,9 @@ from .layout import (
 )
 from .shell import LabError, run
 
+# Programs that this machine needs beside Docker, with their Debian packages.
+PROGRAMS = (("ssh", "openssh-client"), ("rsync", "rsync"))
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the chosen command; 0 when it succeeded, 1 with one sentence when not."""
@@ -70,9 +73,10 @@ def up(places: Places, options: argparse.Namespace) -> int:
     with _alone(places):
         engine = docker_engine.ensure(places)
         _say(began, f"Docker engine answers ({engine.client})")
-        for program, package in (("ssh-keygen", "openssh-client"), ("ssh", "openssh-client")):
-            if shutil.which(program) is None:
-                docker_engine.install(package)
+        lacking = [package for program, package in PROGRAMS if shutil.which(program) is None]
+        if lacking:
+            docker_engine.install(*lacking)
+            _say(began, f"installed {' '.join(lacking)}")
         archives = {}
         for recipe in images.RECIPES:
             if images.find(recipe, places) is None:

@@ -24,7 +24,7 @@ CA_BUNDLES = (
 )
 RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 READY_SECONDS = 90.0
-# An engine inside a container: --privileged would ask for SYS_RESOURCE, which not every machine has.
+# An engine inside a container: --privileged asks for SYS_RESOURCE, which some machines lack.
 NESTED = (
     "--cap-add=ALL",
     "--cap-drop=SYS_RESOURCE",

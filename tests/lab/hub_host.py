@@ -21,11 +21,22 @@ from .shell import LabError, last_lines
 HERE = Path(__file__).resolve().parent
 HEALTH = f"http://127.0.0.1:{HUB_LOCAL_PORT}/_health"
 READY_SECONDS = 30.0
+MODULES = tuple(
+    f"{name}.py"
+    for name in ("__init__", "hub", "hub_faults", "hub_files", "hub_handler", "hub_http")
+)
+    "__init__.py",
+    "hub.py",
+    "hub_faults.py",
+    "hub_files.py",
+    "hub_handler.py",
+    "hub_http.py",
+)
 
 
 def start(engine: Engine, image: Archive, places: Places) -> bool:
     """Start the hub unless it runs as described, with a copy of this checkout's hub."""
-    modules = sorted(HERE.glob("hub*.py")) + [HERE / "__init__.py"]
+    modules = [HERE / name for name in MODULES]
     content = hashlib.sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()
     # A copy, so that the hub does not hang on a checkout that may be moved or removed.
     code = places.lab / "hub" / content[:12]
