@@ -21,10 +21,7 @@ from .shell import LabError, last_lines
 HERE = Path(__file__).resolve().parent
 HEALTH = f"http://127.0.0.1:{HUB_LOCAL_PORT}/_health"
 READY_SECONDS = 30.0
-MODULES = tuple(
-    f"{name}.py"
-    for name in ("__init__", "hub", "hub_faults", "hub_files", "hub_handler", "hub_http")
-)
+MODULES = (
     "__init__.py",
     "hub.py",
     "hub_faults.py",
