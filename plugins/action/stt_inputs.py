@@ -39,9 +39,9 @@ class ActionModule(ControllerAction):
         "patterns": {"type": "dict", "default": {}},
     }
 
-    def act(self, arguments: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+    def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return what was judged; failed, with one sentence for each problem, if there is any."""
-        errors, hosts = self._judge(arguments, variables)
+        errors, hosts = self._judge(arguments)
         result = {
             "changed": False,
             "hosts": hosts,
@@ -51,9 +51,8 @@ class ActionModule(ControllerAction):
             result.update(failed=True, msg="\n".join(str(error) for error in errors))
         return result
 
-    def _judge(
-        self, arguments: dict[str, Any], variables: Mapping[str, Any]
-    ) -> tuple[list[SttError], list[str]]:
+    def _judge(self, arguments: dict[str, Any]) -> tuple[list[SttError], list[str]]:
+        variables = self.variables
         roles = read_roles(ROLES)
         needed = _known_roles(arguments["roles"], roles)
         groups = {str(name): list(hosts) for name, hosts in variables.get("groups", {}).items()}

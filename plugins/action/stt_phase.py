@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -36,9 +35,9 @@ class ActionModule(ControllerAction):
         "checks": {"type": "list", "elements": "dict", "default": []},
     }
 
-    def act(self, arguments: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+    def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return the phases and checks kept so far as facts."""
-        facts = variables.get("ansible_facts", {})
+        facts = self.variables.get("ansible_facts", {})
         # A fact cache outlives the run: what another run of ansible-playbook left is not ours.
         run = str(os.getppid())
         ours = str(facts.get(RUN_FACT, "")) == run

@@ -23,9 +23,10 @@ class ControllerAction(ActionBase):
     TRANSFERS_FILES = False
     _requires_connection = False
     ARGUMENTS: ClassVar[dict[str, Any]]
+    variables: Mapping[str, Any]
 
     @abstractmethod
-    def act(self, arguments: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+    def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Do the work with validated arguments and return the result's fields."""
 
     def run(
@@ -33,9 +34,10 @@ class ControllerAction(ActionBase):
     ) -> dict[str, Any]:
         """Validate the arguments, act, and turn an SttError into a failed result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
+        self.variables = task_vars or {}
         _, arguments = ActionBase.validate_argument_spec(self, self.ARGUMENTS)
         try:
-            result.update(self.act(arguments, task_vars or {}))
+            result.update(self.act(arguments))
         except SttError as error:
             result.update(failed=True, changed=False, **error.result())
         return result
