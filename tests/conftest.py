@@ -1,6 +1,6 @@
 # Copyright (c) stt.engine contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the collection importable as ``ansible_collections.stt.engine`` straight from the checkout."""
+"""Make the checkout importable as ``ansible_collections.stt.engine``."""
 
 from __future__ import annotations
 
