@@ -30,6 +30,7 @@ from .hub_files import HashCache, Repositories
 from .hub_handler import HubHandler
 
 PAGE_SIZE = 1000
+POLL_SECONDS = 0.05
 
 
 class HubServer(ThreadingHTTPServer):
@@ -53,6 +54,7 @@ class HubServer(ThreadingHTTPServer):
         self.faults = Faults()
         self.stats = Stats()
         self.ending = threading.Event()
+        self.storage_port = 0
         super().__init__(address, HubHandler)
 
     def server_bind(self) -> None:
@@ -72,7 +74,11 @@ class HubServer(ThreadingHTTPServer):
 
 
 class Hub:
-    """A hub in this process, as a context manager; port 0 takes a free one."""
+    """A hub in this process, as a context manager; port 0 takes a free one.
+
+    It listens twice: redirects to storage lead to the second port (the next one, if a port was
+    chosen), because clients do not take another path of the hub itself for storage.
+    """
 
     def __init__(
         self,
@@ -87,9 +93,18 @@ class Hub:
     ) -> None:
         repositories = Repositories(repos, HashCache(hashes))
         self.server = HubServer((host, port), repositories, wheels, page_size, verbose)
+        second = port + 1 if port else 0
+        self.storage = HubServer((host, second), repositories, None, page_size, verbose)
+        self.storage.faults = self.server.faults
+        self.storage.stats = self.server.stats
+        self.storage.ending = self.server.ending
+        self.server.storage_port = self.storage.server_port
         self.faults: Faults = self.server.faults
         self.stats: Stats = self.server.stats
-        self._thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self._threads = [
+            threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
+            for server in (self.server, self.storage)
+        ]
 
     @property
     def url(self) -> str:
@@ -101,7 +116,8 @@ class Hub:
         return self.server.repositories.snapshot(repository).commit
 
     def __enter__(self) -> Hub:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -111,9 +127,10 @@ class Hub:
         trace: TracebackType | None,
     ) -> None:
         self.server.ending.set()
-        self.server.shutdown()
-        self._thread.join()
-        self.server.server_close()
+        for server, thread in zip((self.server, self.storage), self._threads, strict=True):
+            server.shutdown()
+            thread.join()
+            server.server_close()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,7 +15,7 @@ delay     wait value seconds before the answer
 status    answer with status value; with `retry_after` seconds if given
 missing   the file is gone from listings, and 404 EntryNotFound
 html      a web page with status 200 in place of the answer
-redirect  302 to value; without value to a storage address of this hub, as real hubs do
+redirect  302 to value; without value to the hub's storage on its second port, as real hubs do
 token     401 without a bearer token, 403 GatedRepo with another than value
 branch    `main` of the repository owner/name is commit value (40 hex)
 xet       list Xet hashes, without the token route that belongs to them
@@ -184,12 +184,14 @@ class Stats:
             self._open = getattr(self, "_open", 0)
             self._most_open = self._open
 
-    def begin(self, method: str, path: str, *, ranged: bool) -> None:
+    def begin(self, method: str, path: str, *, ranged: bool, authorized: bool) -> None:
         """Count a request that arrives."""
         with self._lock:
             self._requests[method] += 1
             self._ranges += ranged
             self._paths.setdefault(path, Counter())[method] += 1
+            if authorized:
+                self._paths[path]["authorized"] += 1
             self._open += 1
             self._most_open = max(self._most_open, self._open)
 

@@ -40,7 +40,12 @@ class HubHandler(Answering):
         if self.route in OWN_PAGES:
             self._own_pages()
             return
-        self.hub.stats.begin(self.command, self.route, ranged="Range" in self.headers)
+        self.hub.stats.begin(
+            self.command,
+            self.route,
+            ranged="Range" in self.headers,
+            authorized="Authorization" in self.headers,
+        )
         try:
             self._find_names(split.path)
             if not self._spoil_request():
@@ -66,7 +71,9 @@ class HubHandler(Answering):
         else:
             self._reply_json(200, {"faults": self.hub.faults.as_list()})
 
-    def _control(self, order: dict[str, Any]) -> None:
+    def _control(self, order: Any) -> None:
+        if not isinstance(order, dict):
+            raise FaultError("an order is a JSON object")
         unknown = sorted(set(order) - {"faults", "add", "clear", "clear_stats"})
         if unknown:
             raise FaultError(f"unknown order {unknown[0]!r}")
@@ -255,8 +262,9 @@ class HubHandler(Answering):
         if self._take("xet"):
             headers["X-Xet-Hash"] = file.etag
         if fault := self._take("redirect"):
-            # With the host: clients take a relative address for a repository that was renamed.
-            target = f"{self._origin()}/_storage/{repository}/{snapshot.commit}/{quote(name)}"
+            host = self.headers.get("Host", "localhost").partition(":")[0]
+            target = f"/_storage/{repository}/{snapshot.commit}/{quote(name)}"
+            target = f"http://{host}:{self.hub.storage_port}{target}"
             headers["Location"] = target if fault.value is None else str(fault.value)
             self._reply(302, b"", "text/plain; charset=utf-8", headers)
             return
