@@ -1,0 +1,186 @@
+# Copyright (c) stt.engine contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Seals a release on the controller: its manifest, and the signature of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible.release import __version__ as ansible_version
+
+from ansible_collections.stt.engine.plugins.module_utils import _release_manifest as manifest
+from ansible_collections.stt.engine.plugins.module_utils._digest import sha256_hex
+from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._phases import parse
+from ansible_collections.stt.engine.plugins.module_utils._release_sign import ALGORITHM, Signer
+from ansible_collections.stt.engine.plugins.module_utils._release_verdict import (
+    Judgement,
+    judge,
+)
+from ansible_collections.stt.engine.plugins.module_utils._report_checklist import gpu_state
+from ansible_collections.stt.engine.plugins.module_utils._store import write_atomically
+from ansible_collections.stt.engine.plugins.module_utils._yaml_text import plain
+from ansible_collections.stt.engine.plugins.plugin_utils._controller_action import (
+    ControllerAction,
+)
+
+
+class ActionModule(ControllerAction):
+    """Writes manifest.json and manifest.json.sig of a release that passed."""
+
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        "dest": {"type": "path", "required": True},
+        "tag": {"type": "str", "required": True},
+        "image": {"type": "dict", "required": True},
+        "model": {"type": "dict", "required": True},
+        "conversions": {"type": "list", "elements": "dict", "required": True},
+        "lock": {"type": "dict", "default": {}},
+        "checks": {"type": "list", "elements": "dict", "required": True},
+        "planned": {"type": "list", "elements": "str", "default": []},
+        "tools": {"type": "dict", "default": {}},
+        "peak_memory_bytes": {"type": "int", "default": 0},
+        "key_file": {"type": "path", "no_log": False},
+        "unsigned": {"type": "bool", "default": False},
+        "openssl": {"type": "str", "default": "openssl"},
+    }
+
+    def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the release's id and what was, or would be, written."""
+        arguments = plain(arguments, "arguments")
+        signer = _signer(arguments)
+        judgement = judge(arguments["checks"], arguments["planned"])
+        directory = Path(arguments["dest"])
+        path = directory / manifest.FILE_NAME
+        signature = directory / manifest.SIGNATURE_NAME
+        existing = manifest.read(path)
+        statement = _build(arguments, judgement, _statement_of(signer), _moment_after(existing))
+        name = statement["predicate"]["release"]["id"]
+        _refuse_another(path, existing, name)
+        reason = manifest.reason_to_write(existing, statement)
+        kept = existing if reason is None and existing is not None else statement
+        if reason is None:
+            reason = _reason_to_sign(signer, path, signature)
+        data = manifest.render(kept) if kept is statement else path.read_bytes()
+        if reason is not None and not self._task.check_mode:
+            _write(path, signature, data, signer, keep=kept is existing)
+        return {
+            "changed": reason is not None,
+            "reason": reason or "",
+            "release": name,
+            "path": str(path),
+            "signature": str(signature) if signer else "",
+            "signed": signer is not None,
+            "sha256": sha256_hex(data),
+            "sequence": kept["predicate"]["release"]["sequence"],
+            "gpu": kept["predicate"]["gpu"],
+            "verdict": judgement.verdict,
+            "counts": judgement.counts,
+            **({"diff": _diff(path, existing, kept)} if kept is statement else {}),
+        }
+
+
+def _release(arguments: dict[str, Any]) -> manifest.Release:
+    return manifest.Release(
+        tag=arguments["tag"],
+        image=arguments["image"],
+        model=arguments["model"],
+        conversions=arguments["conversions"],
+        lock=arguments["lock"],
+        gpu=gpu_state(arguments["checks"]),
+        tools={**arguments["tools"], "ansible-core": ansible_version},
+        peak_memory_bytes=arguments["peak_memory_bytes"],
+    )
+
+
+def _build(
+    arguments: dict[str, Any], judgement: Judgement, signature: dict[str, Any], sealed: datetime
+) -> dict[str, Any]:
+    try:
+        return manifest.build_statement(_release(arguments), judgement, signature, sealed)
+    except KeyError as error:
+        raise SttError(
+            "release manifest",
+            found=f"no {error.args[0]} in what was passed",
+            needed="image, model and conversions as the modules returned them",
+            fix="pass the registered results unchanged",
+        ) from error
+
+
+def _signer(arguments: dict[str, Any]) -> Signer | None:
+    """The signer, or None when the release is unsigned by an explicit word."""
+    if bool(arguments["key_file"]) == arguments["unsigned"]:
+        raise SttError(
+            "release signature",
+            found="both a key and unsigned: true" if arguments["unsigned"] else "no signing key",
+            needed="a key_file, or unsigned: true, and not both",
+            fix="name the key's file, or say unsigned: true, which the manifest then records",
+        )
+    if arguments["unsigned"]:
+        return None
+    return Signer(Path(arguments["key_file"]), arguments["openssl"])
+
+
+def _statement_of(signer: Signer | None) -> dict[str, Any]:
+    if signer is None:
+        return {"algorithm": "none", "unsigned": True}
+    return {"algorithm": ALGORITHM, "key_sha256": signer.key_sha256, "unsigned": False}
+
+
+def _moment_after(existing: dict[str, Any] | None) -> datetime:
+    """Now, or a second after the manifest that is there, should the clock have been set back."""
+    now = datetime.now(UTC)
+    predicate = (existing or {}).get("predicate")
+    sealed = predicate.get("release", {}).get("sealed") if isinstance(predicate, dict) else None
+    return max(now, parse(sealed) + timedelta(seconds=1)) if isinstance(sealed, str) else now
+
+
+def _refuse_another(path: Path, existing: dict[str, Any] | None, name: str) -> None:
+    """Never write one release's manifest over another's."""
+    predicate = (existing or {}).get("predicate")
+    there = predicate.get("release", {}).get("id") if isinstance(predicate, dict) else None
+    if there not in (None, name):
+        raise SttError(
+            f"release manifest {path}",
+            found=f"the manifest of the release {there}",
+            needed=f"a directory for the release {name} alone",
+            fix=f"set dest to a directory named {name}",
+        )
+
+
+def _reason_to_sign(signer: Signer | None, path: Path, signature: Path) -> str | None:
+    if signer is None:
+        return "the signature there is not wanted" if signature.exists() else None
+    if signer.verifies(path, signature):
+        return None
+    return "the signature is missing or not this key's for this manifest"
+
+
+def _write(path: Path, signature: Path, data: bytes, signer: Signer | None, *, keep: bool) -> None:
+    """A manifest is never beside a signature of other content: the old one goes first."""
+    signed = signer.sign(data) if signer else None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        signature.unlink(missing_ok=True)
+        if not keep:
+            write_atomically(path, data)
+        if signed is not None:
+            write_atomically(signature, signed)
+    except OSError as error:
+        raise SttError(
+            f"release manifest {path}",
+            found=f"a place that cannot be written ({error.strerror})",
+            needed=f"permission and space to write in {path.parent}",
+            fix="choose another directory for releases, or make room",
+        ) from error
+
+
+def _diff(path: Path, existing: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, str]:
+    return {
+        "before": manifest.render(existing).decode() if existing else "",
+        "after": manifest.render(new).decode(),
+        "before_header": str(path),
+        "after_header": str(path),
+    }
