@@ -23,7 +23,7 @@ help: ## list the targets
 
 .PHONY: setup
 setup: ## make .venv from the locked packages, and the link that lets Ansible find the collection
-	@scripts/setup.sh
+	@scripts/setup.sh $(SETUP)
 
 .PHONY: wheels
 wheels: setup
@@ -53,6 +53,7 @@ release: lab-up ## make one complete release in the lab, ending in the checklist
 	@ansible-playbook playbooks/release.yml -i inventory/lab $(ARGS)
 
 .PHONY: test
+test: SETUP := test
 test: setup ## run every test: lint, units, sanity, integration, molecule and a whole release in the lab
 	@python scripts/run_tests.py $(ARGS)
 

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Make .venv from the locked packages and the link that lets Ansible find this checkout as stt.engine.
-# Nothing is done when both are there and the lock has not changed.
+# Nothing is done when both are there and the lock has not changed. `setup.sh test` also sees to the programs that only
+# the tests need.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -25,15 +26,23 @@ find_python() {
     return 1
 }
 
-install_python() {
+install_packages() { # WHAT-IS-MISSING HOW-TO-INSTALL-IT PACKAGE...
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-        echo "Python: found none >= 3.11 with the venv module; needed one of python3.11, python3.12, python3.13," \
-            "python3; fix: install it (Debian: apt-get install python3-venv, RHEL: dnf install python3.11)" >&2
+        echo "$1: not found on this machine; needed to go on; fix: install it ($2)" >&2
         exit 1
     fi
-    echo "==> Python's venv module is missing: installing python3-venv (about 20 s)"
+    echo "==> $1 is missing: installing ${*:3} (about 20 s)"
     apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends python3-venv >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${@:3}" </dev/null >/dev/null
+}
+
+install_python() {
+    install_packages "Python >= 3.11 with its venv module" \
+        "Debian: apt-get install python3-venv; RHEL: dnf install python3.11" python3-venv
+}
+
+install_shellcheck() {
+    command -v shellcheck >/dev/null || install_packages shellcheck "Debian: apt-get install shellcheck" shellcheck
 }
 
 make_environment() {
@@ -66,3 +75,6 @@ if command -v flock >/dev/null; then
 fi
 make_environment
 make_link
+if [ "${1:-}" = test ]; then
+    install_shellcheck
+fi
