@@ -19,7 +19,7 @@ for source in *.in; do
         --no-emit-index-url --no-header "${options[@]}" "$source" --output-file "$target.new"
     {
         printf '# Copyright (c) stt.engine contributors\n# SPDX-License-Identifier: GPL-3.0-or-later\n#\n'
-        printf '# Made from %s by `make lock`.\n' "$source"
+        echo "# Made from $source by 'make lock'."
         cat "$target.new"
     } >"$target"
     rm "$target.new"

@@ -33,7 +33,7 @@ install_packages() { # WHAT-IS-MISSING HOW-TO-INSTALL-IT PACKAGE...
     fi
     echo "==> $1 is missing: installing ${*:3} (about 20 s)"
     apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${@:3}" </dev/null >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${@:3}" </dev/null >/dev/null
 }
 
 install_python() {
