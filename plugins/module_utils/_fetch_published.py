@@ -1,0 +1,254 @@
+# Copyright (c) stt.engine contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A model on disk: its directory, the manifest beside it, and what is wrong with either."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.stt.engine.plugins.module_utils._digest import (
+    git_blob_sha1_file,
+    sha256_file,
+)
+from ansible_collections.stt.engine.plugins.module_utils._fetch_select import Selection
+from ansible_collections.stt.engine.plugins.module_utils._hub import RemoteFile, model_directory
+from ansible_collections.stt.engine.plugins.module_utils._store import (
+    fsync_directory,
+    publish_directory,
+    write_atomically,
+)
+
+_FORMAT = 1
+Stamp = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A file of a published model."""
+
+    path: str
+    size: int
+    sha256: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The file as the module returns it."""
+        return {"path": self.path, "size": self.size, "sha256": self.sha256}
+
+
+class PublishedModel:
+    """``models/<name>/<commit>`` with ``<commit>.manifest.json`` beside it.
+
+    The manifest is beside, not inside, so that the directory is equal to the repository. It holds
+    the hash of each file and the file's stamp (size, times of content and inode, inode number) at
+    the moment when that hash was true. A file whose stamp has moved is hashed again: unlike the
+    time of modification alone, a stamp cannot be set back by copying or touching.
+    """
+
+    def __init__(self, models: Path, selection: Selection) -> None:
+        self._selection = selection
+        self.directory = model_directory(models, selection.repository, selection.commit)
+        self.manifest_path = self.directory.with_name(f"{selection.commit}.manifest.json")
+        self._hashed: dict[tuple[str, Stamp], str] = {}
+
+    def files(self) -> list[ModelFile]:
+        """The files as the manifest lists them; empty without a manifest."""
+        manifest = self._manifest() or {}
+        return [ModelFile(f["path"], f["size"], f["sha256"]) for f in manifest.get("files", [])]
+
+    def needs_fetch(self, full: bool) -> str | None:
+        """Why the model must be fetched or repaired; None when it is as it should be.
+
+        Asks no hub. With ``full`` every file is hashed, otherwise those whose stamp has moved.
+        """
+        if not self.directory.is_dir():
+            return "it is not there yet"
+        manifest = self._manifest()
+        if manifest is None:
+            return "its manifest is missing"
+        if manifest["selection"] != list(self._selection.patterns):
+            return "other files were chosen"
+        files = self.files()
+        expected = self._selection.expected
+        if expected is not None and expected != {f.path: (f.size, f.sha256) for f in files}:
+            return "its files are not those of expected_files"
+        self._selection.check_required([file.path for file in files])
+        stamps = {path: tuple(stamp) for path, stamp in manifest["stamps"].items()}
+        wrong = [self._wrong(file, stamps.get(file.path), full) for file in files]
+        wrong += [f"{path} does not belong to it" for path in self.unexpected(files)]
+        return "; ".join(text for text in wrong if text) or None
+
+    def refresh_stamps(self) -> None:
+        """Note the present stamps, after files whose stamp had moved were found to be whole."""
+        manifest = self._manifest()
+        if manifest is None:
+            return
+        stamps = {file.path: self._stamp(file.path) for file in self.files()}
+        if stamps != {path: tuple(stamp) for path, stamp in manifest["stamps"].items()}:
+            self._write({**manifest, "stamps": stamps})
+
+    def whole(self, wanted: Sequence[RemoteFile], full: bool) -> dict[str, str]:
+        """Those of the wanted files that are there with the right content: path to SHA-256."""
+        manifest = self._manifest() or {"files": [], "stamps": {}}
+        known = {file["path"]: file for file in manifest["files"]}
+        found = {}
+        for remote in wanted:
+            entry = known.get(remote.path, {})
+            stamp = self._stamp(remote.path)
+            if stamp is None or stamp[0] != remote.size:
+                continue
+            trusted = not full and stamp == tuple(manifest["stamps"].get(remote.path, ()))
+            if trusted and remote.identity in (
+                f"sha256:{entry.get('sha256')}",
+                f"git:{entry.get('git_sha1')}",
+            ):
+                found[remote.path] = entry["sha256"]
+            elif self._content(remote) == remote.identity:
+                found[remote.path] = self._sha256(remote.path, stamp)
+        return found
+
+    def unexpected(self, files: Sequence[ModelFile | RemoteFile]) -> list[str]:
+        """Paths in the directory that are not among these files, sorted."""
+        return _others(self.directory, {file.path for file in files})
+
+    def publish(
+        self, staged: Path, wanted: Sequence[RemoteFile], sha256: Mapping[str, str], endpoint: str
+    ) -> None:
+        """Make a complete staged directory visible, or mend the published one file by file."""
+        mend = self.directory.is_dir()
+        if mend:
+            self._mend(staged, wanted)
+            self._record(self.directory, wanted, sha256, endpoint)
+            return
+        for path in _others(staged, {remote.path for remote in wanted}):
+            (staged / path).unlink()
+        _make_readable(staged)
+        # The manifest first: a directory is never visible without one.
+        self._record(staged, wanted, sha256, endpoint)
+        publish_directory(staged, self.directory)
+
+    def _mend(self, staged: Path, wanted: Sequence[RemoteFile]) -> None:
+        for path in self.unexpected(wanted):
+            (self.directory / path).unlink()
+        _make_readable(staged)
+        for path in _others(staged, set()):
+            target = self.directory / path
+            target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            with (staged / path).open("rb") as stream:
+                os.fsync(stream.fileno())
+            (staged / path).rename(target)
+            fsync_directory(target.parent)
+
+    def _record(
+        self,
+        directory: Path,
+        wanted: Sequence[RemoteFile],
+        sha256: Mapping[str, str],
+        endpoint: str,
+    ) -> None:
+        self.manifest_path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._write(
+            {
+                "format": _FORMAT,
+                "repository": self._selection.repository,
+                "commit": self._selection.commit,
+                "endpoint": endpoint,
+                "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
+                "selection": list(self._selection.patterns),
+                "files": [
+                    {
+                        "path": remote.path,
+                        "size": remote.size,
+                        "sha256": sha256[remote.path],
+                        "git_sha1": None if remote.sha256 else remote.git_sha1,
+                    }
+                    for remote in wanted
+                ],
+                "stamps": {remote.path: _stamp(directory / remote.path) for remote in wanted},
+            }
+        )
+
+    def _write(self, manifest: dict[str, Any]) -> None:
+        data = json.dumps(manifest, indent=1, sort_keys=True).encode() + b"\n"
+        write_atomically(self.manifest_path, data)
+
+    def _manifest(self) -> dict[str, Any] | None:
+        """The manifest; None when it is missing, damaged or of another model."""
+        try:
+            manifest = json.loads(self.manifest_path.read_bytes())
+        except (OSError, ValueError):
+            return None
+        fits = (
+            isinstance(manifest, dict)
+            and manifest.get("format") == _FORMAT
+            and manifest.get("repository") == self._selection.repository
+            and manifest.get("commit") == self._selection.commit
+            and isinstance(manifest.get("files"), list)
+            and isinstance(manifest.get("stamps"), dict)
+        )
+        return manifest if fits else None
+
+    def _wrong(self, file: ModelFile, stamp: Stamp | tuple[int, ...] | None, full: bool) -> str:
+        """What is wrong with a published file; empty when nothing is."""
+        present = self._stamp(file.path)
+        if present is None:
+            return f"{file.path} is missing"
+        if present[0] != file.size:
+            return f"{file.path} has {present[0]} bytes instead of {file.size}"
+        if (full or present != stamp) and self._sha256(file.path, present) != file.sha256:
+            return f"the content of {file.path} is damaged"
+        return ""
+
+    def _stamp(self, path: str) -> Stamp | None:
+        target = self.directory / path
+        return _stamp(target) if target.is_file() and not target.is_symlink() else None
+
+    def _content(self, remote: RemoteFile) -> str:
+        target = self.directory / remote.path
+        if remote.sha256 is None:
+            return f"git:{git_blob_sha1_file(target)}"
+        return f"sha256:{self._sha256(remote.path, _stamp(target))}"
+
+    def _sha256(self, path: str, stamp: Stamp) -> str:
+        """The SHA-256 of a file, computed once for each stamp."""
+        key = (path, stamp)
+        if key not in self._hashed:
+            self._hashed[key] = sha256_file(self.directory / path)
+        return self._hashed[key]
+
+
+def fetch_key(root: Path, selection: Selection) -> str:
+    """The key of the job that fetches a commit to a place: one at a time."""
+    place = f"{root}\0{selection.repository}\0{selection.commit}"
+    return hashlib.sha256(place.encode()).hexdigest()
+
+
+def _stamp(path: Path) -> Stamp:
+    status = path.lstat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _others(directory: Path, known: set[str]) -> list[str]:
+    found = []
+    for folder, folders, names in os.walk(directory):
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        for name in names + links:
+            path = str(Path(folder, name).relative_to(directory))
+            if path not in known:
+                found.append(path)
+    return sorted(found)
+
+
+def _make_readable(directory: Path) -> None:
+    """Readable by every user, writable by none: the engine runs as a user of its own."""
+    for folder, _folders, names in os.walk(directory):
+        Path(folder).chmod(0o755)
+        for name in names:
+            Path(folder, name).chmod(0o444)

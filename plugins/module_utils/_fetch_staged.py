@@ -1,0 +1,183 @@
+# Copyright (c) stt.engine contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A staged file and the persistent map of its finished chunks."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._hub import RemoteFile
+from ansible_collections.stt.engine.plugins.module_utils._store import write_atomically
+
+_HASH_BYTES = 1 << 20
+
+
+class StagedFile:
+    """A file under way: its content in place, one byte per finished chunk in its map.
+
+    The map is written after the content, a byte at a time, so that a killed process loses at most
+    the chunks under way. What a power loss may do to either is found by the hash at the end.
+    Not safe for threads by itself, except ``write``.
+    """
+
+    def __init__(self, staging: Path, remote: RemoteFile, chunk_bytes: int) -> None:
+        self.remote = remote
+        self.path = staging / "files" / remote.path
+        self.chunk_bytes = chunk_bytes
+        self.chunks = -(-remote.size // chunk_bytes)
+        self.attempts = 1
+        self.whole = False
+        self.verified: str | None = None
+        self._sha256 = hashlib.sha256()
+        self._git = hashlib.sha1(usedforsecurity=False)
+        self._hashed = 0
+        # The chunks that are there without a gap from the start, and their bytes.
+        self._next = self._prefix = 0
+        name = hashlib.sha256(remote.path.encode()).hexdigest()[:24]
+        self._map = staging / "maps" / f"{name}.map"
+        header = {"path": remote.path, "hash": remote.identity, "size": remote.size}
+        self._header = json.dumps({**header, "chunk": chunk_bytes}, sort_keys=True).encode() + b"\n"
+        self.done = self._resume()
+        self._file = -1
+        self._marks = -1
+
+    def _resume(self) -> bytearray:
+        """The finished chunks of an earlier run; none when it staged something else."""
+        with suppress(OSError):
+            written = self._map.read_bytes()
+            marks = bytearray(written[len(self._header) :])
+            fits = written.startswith(self._header) and len(marks) == self.chunks
+            if fits and self.path.stat().st_size == self.remote.size:
+                return marks
+        return bytearray(self.chunks)
+
+    @property
+    def have(self) -> int:
+        """Bytes in finished chunks."""
+        return sum(self.span(index) for index, mark in enumerate(self.done) if mark)
+
+    @property
+    def allocated(self) -> int:
+        """Bytes that the staged file already takes on disk."""
+        with suppress(FileNotFoundError):
+            return min(self.remote.size, self.path.stat().st_blocks * 512)
+        return 0
+
+    def span(self, index: int) -> int:
+        """Length of a chunk; the last one may be shorter."""
+        return min(self.chunk_bytes, self.remote.size - index * self.chunk_bytes)
+
+    def open(self) -> None:
+        """Reserve the file's space and open it."""
+        for path in (self.path, self._map):
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not any(self.done):
+            with suppress(FileNotFoundError):
+                self._map.unlink()
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.ftruncate(self._file, self.remote.size)
+            if self.remote.size:
+                os.posix_fallocate(self._file, 0, self.remote.size)
+        except OSError as error:
+            raise self._disk_error(error) from error
+        if not self._map.exists():
+            write_atomically(self._map, self._header + bytes(self.chunks), durable=False)
+        self._marks = os.open(self._map, os.O_WRONLY)
+        self._start_hash()
+        self._advance()
+
+    def close(self) -> None:
+        """Close what ``open`` opened."""
+        for descriptor in (self._file, self._marks):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = self._marks = -1
+
+    def write(self, data: bytes, offset: int) -> None:
+        """Put content in its place."""
+        view = memoryview(data)
+        try:
+            while view:
+                count = os.pwrite(self._file, view, offset)
+                view, offset = view[count:], offset + count
+        except OSError as error:
+            raise self._disk_error(error) from error
+
+    def mark(self, index: int) -> None:
+        """Note a chunk as finished."""
+        self.done[index] = 1
+        os.pwrite(self._marks, b"\1", len(self._header) + index)
+        self._advance()
+
+    def reset(self) -> None:
+        """Forget all content: it was not what it should be."""
+        self.done = bytearray(self.chunks)
+        os.pwrite(self._marks, bytes(self.chunks), len(self._header))
+        self._hashed = self._next = self._prefix = 0
+        self._start_hash()
+
+    def discard(self) -> None:
+        """Remove the staged content and its map."""
+        self.close()
+        for path in (self.path, self._map):
+            with suppress(FileNotFoundError):
+                path.unlink()
+
+    @property
+    def hashable(self) -> bool:
+        """Whether there is content in sequence that was not hashed yet, or nothing left to hash."""
+        return self._hashed < self._prefix or self.complete
+
+    @property
+    def complete(self) -> bool:
+        """Whether every chunk is there."""
+        return self._prefix == self.remote.size
+
+    def hash_some(self, limit: int) -> bool:
+        """Hash up to ``limit`` bytes of what is there in sequence; True when all is hashed."""
+        end = min(self._prefix, self._hashed + limit)
+        while self._hashed < end:
+            block = os.pread(self._file, min(_HASH_BYTES, end - self._hashed), self._hashed)
+            if not block:
+                raise OSError(errno.EIO, os.strerror(errno.EIO), str(self.path))
+            self._sha256.update(block)
+            if self.remote.sha256 is None:
+                self._git.update(block)
+            self._hashed += len(block)
+        return self._hashed == self.remote.size
+
+    def sha256(self) -> str:
+        """The SHA-256 of what was hashed."""
+        return self._sha256.hexdigest()
+
+    def identity(self) -> str:
+        """The hash of the content in the kind that the repository names it by."""
+        if self.remote.sha256 is None:
+            return f"git:{self._git.hexdigest()}"
+        return f"sha256:{self.sha256()}"
+
+    def _start_hash(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._git = hashlib.sha1(usedforsecurity=False)
+        self._git.update(b"blob %d\0" % self.remote.size)
+
+    def _advance(self) -> None:
+        while self._next < self.chunks and self.done[self._next]:
+            self._prefix += self.span(self._next)
+            self._next += 1
+
+    def _disk_error(self, error: OSError) -> SttError:
+        return SttError(
+            str(self.path),
+            found=os.strerror(error.errno or 0),
+            needed=f"room for its {self.remote.size} bytes",
+            fix="free space on the file system of root and run again: what is there is kept",
+        )
