@@ -86,7 +86,8 @@ def count_junit(count: Count, *paths: Path) -> None:
         count.failed.append("no result file was written")
     for path in existing:
         for case in ElementTree.parse(path).getroot().iter("testcase"):
-            name = ".".join(filter(None, (case.get("classname"), case.get("name"))))
+            # ansible-test names the command as the class of each of its tests.
+            name = f"{case.get('classname')}.{case.get('name')}".removeprefix(f"{count.part}.")
             skipped = case.find("skipped")
             if skipped is not None:
                 count.skipped[name] = skipped.get("message") or skipped.text or "no reason"
