@@ -21,11 +21,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from . import engine as docker_engine
-from . import hosts, hub_host, images, preflight
+from . import from_registry, hosts, hub_host, images, preflight
 from .engine import Engine
 from .layout import (
     BASE_IMAGE,
@@ -77,11 +78,12 @@ def up(places: Places, options: argparse.Namespace) -> int:
         if lacking:
             docker_engine.install(*lacking)
             _say(began, f"installed {' '.join(lacking)}")
+        source = _debian_source(engine, places)
         archives = {}
         for recipe in images.RECIPES:
             if images.find(recipe, places) is None:
                 _say(began, f"making {recipe.tag} from Debian {recipe.suite} ...")
-            archives[recipe.tag] = images.make(recipe, places)
+            archives[recipe.tag] = images.make(recipe, places, source)
             if engine.load(archives[recipe.tag].path, recipe.tag, archives[recipe.tag].image_id):
                 _say(began, f"loaded {recipe.tag}")
         _network(engine)
@@ -186,6 +188,16 @@ def _runs(engine: Engine) -> bool:
         if found is None or not found["State"]["Running"]:
             return False
     return True
+
+
+def _debian_source(engine: Engine, places: Places) -> Callable[[images.Recipe, Path], None]:
+    """Return what makes a Debian tree here: mmdebstrap, or a registry where that cannot be had."""
+    missing = any(images.find(recipe, places) is None for recipe in images.RECIPES)
+    if missing and shutil.which("mmdebstrap") is None:
+        if not docker_engine.can_install():
+            return lambda recipe, layer: from_registry.bootstrap(recipe, layer, engine)
+        docker_engine.install("mmdebstrap")
+    return images.bootstrap
 
 
 def _network(engine: Engine) -> None:

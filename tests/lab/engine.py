@@ -94,9 +94,14 @@ def ensure(places: Places) -> Engine:
     return _wait(places)
 
 
+def can_install() -> bool:
+    """Tell whether this user can install Debian packages here."""
+    return shutil.which("apt-get") is not None and os.geteuid() == 0
+
+
 def install(*packages: str) -> None:
     """Install Debian packages on this machine."""
-    if shutil.which("apt-get") is None or os.geteuid() != 0:
+    if not can_install():
         raise LabError(
             f"{', '.join(packages)}: not installed, and only root on Debian or Ubuntu can have "
             "the lab install it; install it by hand and try again"

@@ -14,6 +14,7 @@ import json
 import os
 import tarfile
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,15 +147,18 @@ def find(recipe: Recipe, places: Places) -> Archive | None:
     return Archive(path=path, tag=recipe.tag, image_id=known["image_id"])
 
 
-def make(recipe: Recipe, places: Places) -> Archive:
-    """Make the recipe's archive (one to three minutes) unless the cache has it."""
+def make(recipe: Recipe, places: Places, bootstrap: Callable[[Recipe, Path], None]) -> Archive:
+    """Make the recipe's archive (one to three minutes) unless the cache has it.
+
+    bootstrap writes the recipe's Debian tree as a tar to the path it is given.
+    """
     ready = find(recipe, places)
     if ready is not None:
         return ready
     path = _path(recipe, places)
     with tempfile.TemporaryDirectory(prefix=f".{recipe.name}-", dir=places.images) as scratch:
         layer = Path(scratch) / "layer.tar"
-        _bootstrap(recipe, layer)
+        bootstrap(recipe, layer)
         partial = Path(scratch) / "image.tar"
         image_id = write_archive(partial, layer, recipe)
         size = partial.stat().st_size
@@ -199,19 +203,8 @@ def write_archive(target: Path, layer: Path, recipe: Recipe) -> str:
     return f"sha256:{config_digest}"
 
 
-def _path(recipe: Recipe, places: Places) -> Path:
-    return places.images / f"{recipe.name}-{recipe.digest()[:12]}.tar"
-
-
-def _add_bytes(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(data)
-    entry.mtime = EPOCH
-    archive.addfile(entry, io.BytesIO(data))
-
-
-def _bootstrap(recipe: Recipe, layer: Path) -> None:
-    """Write the recipe's Debian tree as a tar with fixed time stamps."""
+def bootstrap(recipe: Recipe, layer: Path) -> None:
+    """Write the recipe's Debian tree with mmdebstrap as a tar with fixed time stamps."""
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar"]
     command += [f"--include={','.join(recipe.packages)}"]
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
@@ -226,3 +219,14 @@ def _bootstrap(recipe: Recipe, layer: Path) -> None:
             f"{recipe.tag}: Debian {recipe.suite} could not be fetched with mmdebstrap ({error}); "
             "check that this machine's package mirror is reachable"
         ) from error
+
+
+def _path(recipe: Recipe, places: Places) -> Path:
+    return places.images / f"{recipe.name}-{recipe.digest()[:12]}.tar"
+
+
+def _add_bytes(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(data)
+    entry.mtime = EPOCH
+    archive.addfile(entry, io.BytesIO(data))
