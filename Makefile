@@ -33,7 +33,7 @@ wheels: setup
 .PHONY: model
 model: setup
 	@echo "==> Tiny model for the lab: $(MODEL) (seconds)"
-	@python tests/fixtures/make_tiny_whisper.py --out "$(MODEL)"
+	@python tests/fixtures/make_tiny_whisper.py --out "$(MODEL)" | tail -n 1
 
 .PHONY: lab-up
 lab-up: setup wheels model ## start the lab: a build server and a model hub as containers (5 minutes once, then seconds)

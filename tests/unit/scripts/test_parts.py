@@ -15,7 +15,7 @@ CASES = """<testsuites><testsuite>
 <testcase classname="a" name="good"/>
 <testcase classname="a" name="bad"><failure message="no"/></testcase>
 <testcase classname="a" name="broken"><error message="no"/></testcase>
-<testcase classname="sanity" name="{name}"><skipped message="no program"/></testcase>
+<testcase classname="sanity" name="{name}"><skipped message="No tests applicable."/></testcase>
 </testsuite></testsuites>"""
 
 
@@ -35,15 +35,17 @@ def count_cases(directory: Path, name: str) -> Count:
 
 
 def test_counts_cases_and_keeps_an_allowed_skip(tmp_path: Path) -> None:
-    count = count_cases(tmp_path, "pslint")
+    count = count_cases(tmp_path, "pslint-python-3.11")
     assert (count.passed, count.failed) == (1, ["a.bad", "a.broken"])
-    assert count.skipped == {"pslint": "no program"}
+    assert count.skipped == {"pslint-python-3.11": "No tests applicable."}
 
 
 def test_turns_an_unexplained_skip_into_a_failure(tmp_path: Path) -> None:
     count = count_cases(tmp_path, "shellcheck")
     assert count.skipped == {}
-    assert count.failed[-1] == "shellcheck was skipped without an allowed reason: no program"
+    assert (
+        count.failed[-1] == "shellcheck was skipped without an allowed reason: No tests applicable."
+    )
 
 
 def test_fails_without_a_result_file(tmp_path: Path) -> None:
@@ -64,12 +66,16 @@ def test_fails_when_a_part_left_no_count() -> None:
 def test_closes_with_the_totals(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [
         Row("lint", 1.0, Count("lint", passed=2, failed=["ruff"])),
-        Row("sanity", 2.0, Count("sanity", passed=3, skipped={"pslint": "no program"})),
+        Row(
+            "sanity",
+            2.0,
+            Count("sanity", passed=3, skipped={"pslint-python-3.11": "No tests applicable."}),
+        ),
     ]
     print_table(rows)
     lines = capsys.readouterr().out.splitlines()
     assert "failed  lint: ruff" in lines
-    assert "skipped sanity: pslint: no program" in lines
+    assert "skipped sanity: pslint-python-3.11: No tests applicable." in lines
     assert lines[-1] == "5 passed, 1 failed, 1 skipped"
 
 
