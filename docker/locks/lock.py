@@ -54,7 +54,9 @@ def requirements_of(path: Path, local_version: str) -> list[str]:
     return [CUDA_BUILDS.sub(suffix, line) for line in lines if line]
 
 
-def resolve(requirements: list[str], indexes: list[str], scratch: Path) -> dict[str, Any]:
+def resolve(
+    requirements: list[str], indexes: list[str], scratch: Path, *, isolated: bool
+) -> dict[str, Any]:
     """Return pip's report for the requirements, with a sha256 for every wheel."""
     wanted = scratch / "requirements.in"
     wanted.write_text("\n".join(requirements) + "\n")
@@ -62,24 +64,27 @@ def resolve(requirements: list[str], indexes: list[str], scratch: Path) -> dict[
     pip(
         "install", "--dry-run", "--ignore-installed", "--report", str(report), "--quiet",
         "--target", str(scratch / "unused"), "--requirement", str(wanted),
-        *platform_arguments(), *indexes,
+        *platform_arguments(), *indexes, isolated=isolated,
     )  # fmt: skip
     resolved: dict[str, Any] = json.loads(report.read_text())
     for item in resolved["install"]:
         archive = item["download_info"].get("archive_info")
         if archive is not None and not archive.get("hashes") and not archive.get("hash"):
-            archive["hashes"] = {"sha256": _hash_of_wheel(item["metadata"], indexes, scratch)}
+            digest = _hash_of_wheel(item["metadata"], indexes, scratch, isolated=isolated)
+            archive["hashes"] = {"sha256": digest}
         sha256_of(item)
     return resolved
 
 
-def _hash_of_wheel(metadata: dict[str, str], indexes: list[str], scratch: Path) -> str:
+def _hash_of_wheel(
+    metadata: dict[str, str], indexes: list[str], scratch: Path, *, isolated: bool
+) -> str:
     """Fetch one wheel and return its sha256."""
     directory = scratch / metadata["name"]
     requirement = f"{metadata['name']}=={metadata['version']}"
     pip(
         "download", "--quiet", "--no-deps", "--dest", str(directory),
-        *platform_arguments(), *indexes, requirement,
+        *platform_arguments(), *indexes, requirement, isolated=isolated,
     )  # fmt: skip
     wheels = [path for path in directory.iterdir() if is_wheel(path)]
     if len(wheels) != 1:
@@ -98,6 +103,9 @@ def main(arguments: list[str] | None = None) -> int:
     what.add_argument("--cuda", help="cu128, cu129 ...: names the lock")
     what.add_argument("--resolver", action="store_true", help="lock the resolving pip instead")
     parser.add_argument("--dest", type=Path, help="default: locks/<variant>-<cuda>")
+    parser.add_argument(
+        "--pip-config", action="store_true", help="obey this machine's own pip configuration"
+    )
     add_index_arguments(parser)
     options = parser.parse_args(arguments)
     name = "resolver" if options.resolver else options.variant
@@ -107,7 +115,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         requirements = requirements_of(source, options.cuda if options.torch_index_url else "")
         with tempfile.TemporaryDirectory(prefix="stt-lock-") as scratch:
-            report = resolve(requirements, index_arguments(options), Path(scratch))
+            indexes = index_arguments(options)
+            isolated = not options.pip_config
+            report = resolve(requirements, indexes, Path(scratch), isolated=isolated)
         if options.resolver:
             destination, pins = locks / "resolver.txt", pins_of(report)
             lines = "".join(pin.line() for pin in pins)

@@ -68,20 +68,26 @@ def platform_arguments() -> list[str]:
     return ["--only-binary=:all:", "--python-version", PYTHON, "--implementation", "cp", *tags]
 
 
-def pip(*arguments: str) -> None:
-    """Run pip without this machine's configuration; raise PipError when it fails."""
-    environment = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-    environment["PIP_CONFIG_FILE"] = os.devnull
-    environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
+def pip(*arguments: str, isolated: bool = True, quiet: bool = True) -> None:
+    """Run pip; raise PipError with the end of its output when it fails.
+
+    Isolated from this machine's own pip configuration, unless told otherwise. Not quiet: pip
+    writes straight to this process's output.
+    """
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    if isolated:
+        environment = {name: environment[name] for name in environment if name not in FOREIGN}
+        environment["PIP_CONFIG_FILE"] = os.devnull
     run = subprocess.run(
-        [sys.executable, "-m", "pip", *arguments],
+        [sys.executable, "-B", "-m", "pip", *arguments],
         env=environment,
-        capture_output=True,
+        capture_output=quiet,
         text=True,
         check=False,
     )
     if run.returncode != 0:
-        raise PipError("\n".join((run.stdout + run.stderr).strip().splitlines()[-20:]))
+        output = ((run.stdout or "") + (run.stderr or "")).strip().splitlines()
+        raise PipError("\n".join(output[-20:]) or f"pip ended with exit status {run.returncode}")
 
 
 def is_wheel(path: Path) -> bool:
