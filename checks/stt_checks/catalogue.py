@@ -1,0 +1,38 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All checks, in the order in which they run."""
+
+from __future__ import annotations
+
+from . import (
+    r4_container,
+    r4_models,
+    r4_permissions,
+    r4_torch,
+    r5_audio,
+    r5_encoder,
+    r5_loads,
+    r5_service,
+    r5_structure,
+    r5_transcripts,
+)
+from .registry import Check, Registry
+
+REGISTRIES: tuple[Registry, ...] = (
+    r4_container.registry,
+    r4_models.registry,
+    r4_torch.registry,
+    r4_permissions.registry,
+    r5_structure.registry,
+    r5_loads.registry,
+    r5_audio.registry,
+    r5_transcripts.registry,
+    r5_service.registry,
+    r5_encoder.registry,
+)
+
+
+def checks(phase: str | None = None) -> list[Check]:
+    """The checks of one phase, or of all."""
+    everything = [check for registry in REGISTRIES for check in registry.checks]
+    return [check for check in everything if phase in (None, check.phase)]

@@ -1,0 +1,83 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The life of one check's own process, from the fork to its outcome."""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import json
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from .outcome import CheckFailedError, Outcome
+from .registry import Check
+from .settings import Settings
+
+PR_SET_PDEATHSIG = 1
+
+
+def perform(check: Check, settings: Settings, writer: int) -> NoReturn:
+    """The life of a check's process: run the check, write its outcome, end. Never returns."""
+    status = 1
+
+    def say(message: dict[str, Any]) -> None:
+        write_all(writer, json.dumps(message).encode() + b"\n")
+
+    try:
+        outcome = _run_body(check, settings, lambda doing: say({"doing": doing}))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        say(
+            {
+                "status": outcome.status,
+                "found": outcome.found,
+                "fix": outcome.fix,
+                "evidence": outcome.evidence,
+            }
+        )
+        status = 0
+    except BaseException:
+        os.write(2, traceback.format_exc().encode())
+    finally:
+        # Not sys.exit: destructors of native libraries must not turn a result into a crash.
+        os._exit(status)
+
+
+def _run_body(check: Check, settings: Settings, progress: Callable[[str], None]) -> Outcome:
+    try:
+        return check.run(settings, progress)
+    except CheckFailedError as error:
+        return Outcome("failed", error.found, error.fix, error.evidence)
+    except Exception as error:
+        traceback.print_exc()
+        message = str(error).strip() or "no message"
+        return Outcome("error", f"{type(error).__name__}: {message}")
+
+
+def become_child(output: int) -> None:
+    os.setsid()
+    # A supervisor that is killed must not leave a check behind.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    # Whatever the parent had made of them; unbuffered enough that a crash loses no line.
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
+    faulthandler.enable(2)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]

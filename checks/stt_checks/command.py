@@ -1,0 +1,137 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: reads the specification, announces the plan, prints one line a result."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import catalogue
+from .child import perform
+from .registry import Check
+from .settings import Settings, SettingsError, load_settings, read_spec
+from .supervisor import Supervisor
+
+EXIT_PASSED = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+PHASES = ("R4", "R5")
+CGROUP_PEAKS = (
+    Path("/sys/fs/cgroup/memory.peak"),
+    Path("/sys/fs/cgroup/memory/memory.max_usage_in_bytes"),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; 0 when nothing failed, 1 when something did, 2 for a wrong call."""
+    options = _parse(arguments)
+    if options.list:
+        for check in catalogue.checks(options.phase):
+            print(f"{check.id} {check.name}")
+        return EXIT_PASSED
+    try:
+        settings = _settings(options)
+        checks = _choose(options)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+    if options.result_fd is not None:
+        perform(checks[0], settings, options.result_fd)
+    signal.signal(signal.SIGTERM, _stop)
+    return _run(settings, checks, _again(options))
+
+
+def _run(settings: Settings, checks: Sequence[Check], command: Sequence[str]) -> int:
+    started = time.monotonic()
+    statuses: list[str] = []
+
+    def emit(result: dict[str, Any]) -> None:
+        statuses.append(result["status"])
+        _print(result)
+
+    _print({"planned": [{"id": check.id, "name": check.name} for check in checks]})
+    supervisor = Supervisor(settings, command)
+    supervisor.run(checks, emit)
+    good = all(status in ("passed", "skipped") for status in statuses)
+    _print(
+        {
+            "finished": {
+                "verdict": "passed" if good else "failed",
+                "results": len(statuses),
+                "seconds": round(time.monotonic() - started, 3),
+                "peak_memory_bytes": supervisor.peak_bytes,
+                "container_peak_bytes": _container_peak() if settings.container else None,
+            }
+        }
+    )
+    return EXIT_PASSED if good else EXIT_FAILED
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="checks",
+        description="Checks a speech-to-text engine image and its models; one JSON line a result.",
+    )
+    parser.add_argument("--phase", choices=PHASES, help="which checks to run; both without it")
+    parser.add_argument("--models", type=Path, help="directory that holds both model directories")
+    parser.add_argument("--clips", type=Path, help="directory with clips.json and its audio")
+    parser.add_argument("--spec", type=Path, help="JSON file with what is expected")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="ID/NAME", help="run only these"
+    )
+    parser.add_argument("--list", action="store_true", help="list the checks and end")
+    parser.add_argument("--result-fd", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if not options.list and options.models is None and options.spec is None:
+        parser.error("give --models, or --spec with models.root in it")
+    return options
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return load_settings(read_spec(options.spec), models=options.models, clips=options.clips)
+
+
+def _choose(options: argparse.Namespace) -> list[Check]:
+    checks = catalogue.checks(options.phase)
+    if not options.only:
+        return checks
+    known = {check.key: check for check in checks}
+    unknown = [key for key in options.only if key not in known]
+    if unknown:
+        raise SettingsError(f"there is no check {', '.join(unknown)}: see --list")
+    return [known[key] for key in options.only]
+
+
+def _again(options: argparse.Namespace) -> list[str]:
+    """The command that starts this program with the same settings in a fresh interpreter."""
+    command = [sys.executable, str(Path(sys.argv[0]).resolve())]
+    for name in ("phase", "models", "clips", "spec"):
+        value = getattr(options, name)
+        if value is not None:
+            command += [f"--{name}", str(value)]
+    return command
+
+
+def _print(message: dict[str, Any]) -> None:
+    print(json.dumps(message, ensure_ascii=False), flush=True)
+
+
+def _container_peak() -> int | None:
+    """The most memory the container used at once, page cache included, where the kernel tells."""
+    for path in CGROUP_PEAKS:
+        if os.access(path, os.R_OK):
+            return int(path.read_text(encoding="ascii"))
+    return None
+
+
+def _stop(_number: int, _frame: object) -> NoReturn:
+    # As process 1 of a container a default action would be ignored.
+    sys.exit(128 + signal.SIGTERM)

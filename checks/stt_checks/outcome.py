@@ -1,0 +1,55 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a check says: passed, failed with a way to mend it, or skipped with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Status = Literal["passed", "failed", "error", "skipped"]
+STATUSES: tuple[Status, ...] = ("passed", "failed", "error", "skipped")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one check ended; ``found`` is a plain sentence, ``evidence`` holds JSON values."""
+
+    status: Status
+    found: str
+    fix: str = ""
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+class CheckFailedError(Exception):
+    """Raised inside a check to end it as failed; without ``fix`` the check's own advice is used."""
+
+    def __init__(self, found: str, *, fix: str = "", **evidence: Any) -> None:
+        self.found = found
+        self.fix = fix
+        self.evidence = evidence
+        super().__init__(found)
+
+
+def passed(found: str, **evidence: Any) -> Outcome:
+    return Outcome("passed", found, evidence=evidence)
+
+
+def failed(found: str, *, fix: str = "", **evidence: Any) -> Outcome:
+    return Outcome("failed", found, fix, evidence)
+
+
+def skipped(reason: str, **evidence: Any) -> Outcome:
+    return Outcome("skipped", reason, evidence=evidence)
+
+
+def require(condition: bool, found: str, *, fix: str = "", **evidence: Any) -> None:
+    """End the check as failed with ``found`` unless the condition holds."""
+    if not condition:
+        raise CheckFailedError(found, fix=fix, **evidence)
+
+
+def first_few(items: list[str], limit: int = 5) -> str:
+    """A readable list that says how many were left out."""
+    shown = ", ".join(items[:limit])
+    return f"{shown} and {len(items) - limit} more" if len(items) > limit else shown

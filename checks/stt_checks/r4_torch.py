@@ -1,0 +1,341 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""R4.3: PyTorch and torchaudio compute correctly, and the CUDA libraries load."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import math
+import os
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+from .outcome import Outcome, failed, first_few, passed, require, skipped
+from .registry import Progress, Registry
+from .settings import Settings, readable_size
+
+registry = Registry()
+
+SLIM = "the slim variant has no torch"
+# What only a driver or network hardware brings; nothing else may be missing.
+DRIVER_LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1")
+RDMA_LIBRARIES = ("libmlx5.so.1", "libibverbs.so.1")
+MATRIX_SIZE = 1000
+# A float32 product of this size is off by about 1e-3, one in TF32 by less than 1e-1.
+CPU_TOLERANCE = 1e-2
+GPU_TOLERANCE = 0.2
+RATE = 16000
+TONE = 440.0
+MEL_BINS = 80
+MEL_FFT = 1024
+
+
+@registry.check(
+    "R4.3",
+    "torch_version",
+    expected=lambda settings: f"torch {settings.expected.torch or 'of a known version'}",
+    fix="build the image again from its package lock",
+    imports=("torch",),
+)
+def torch_version(settings: Settings, _progress: Progress) -> Outcome:
+    return _version(settings, "torch", settings.expected.torch)
+
+
+@registry.check(
+    "R4.3",
+    "torchaudio_version",
+    expected=lambda settings: f"torchaudio {settings.expected.torchaudio or 'of a known version'}",
+    fix="build the image again from its package lock",
+    imports=("torch", "torchaudio"),
+)
+def torchaudio_version(settings: Settings, _progress: Progress) -> Outcome:
+    return _version(settings, "torchaudio", settings.expected.torchaudio)
+
+
+@registry.check(
+    "R4.3",
+    "torch_cuda_build",
+    expected=lambda settings: f"a torch built for CUDA {settings.expected.cuda or '(any version)'}",
+    fix="install torch from the index of this CUDA version; a CPU build must not reach the image",
+    imports=("torch",),
+)
+def torch_cuda_build(settings: Settings, _progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped(SLIM)
+    import torch
+
+    found = torch.version.cuda
+    require(found is not None, f"torch {torch.__version__} is built without CUDA")
+    wanted = settings.expected.cuda
+    require(wanted is None or found == wanted, f"torch is built for CUDA {found}")
+    return passed(f"torch {torch.__version__} is built for CUDA {found}", cuda=found)
+
+
+@registry.check(
+    "R4.3",
+    "library_path",
+    expected="LD_LIBRARY_PATH is set and every directory in it exists",
+    fix="set LD_LIBRARY_PATH in the Dockerfile to the directories of the CUDA libraries",
+)
+def library_path(settings: Settings, _progress: Progress) -> Outcome:
+    if not settings.expected.library_path:
+        return skipped("this image is not expected to set LD_LIBRARY_PATH")
+    value = os.environ.get("LD_LIBRARY_PATH", "")
+    directories = [entry for entry in value.split(":") if entry]
+    if not directories and not settings.container:
+        return skipped("not run in a container")
+    require(bool(directories), "LD_LIBRARY_PATH is not set")
+    missing = [entry for entry in directories if not Path(entry).is_dir()]
+    require(
+        not missing, f"LD_LIBRARY_PATH names directories that do not exist: {', '.join(missing)}"
+    )
+    return passed(f"{len(directories)} directories", directories=directories)
+
+
+@registry.check(
+    "R4.3",
+    "cuda_libraries",
+    expected="every CUDA library of the installed packages is there and loads",
+    fix="install the packages again from their lock; do not remove or relink library files",
+    deadline=180,
+)
+def cuda_libraries(settings: Settings, progress: Progress) -> Outcome:
+    recorded = _recorded_libraries()
+    present = _present_libraries()
+    if not recorded and not present:
+        if settings.container and settings.variant == "full":
+            return failed("there is not one CUDA library in this image")
+        return skipped("no CUDA libraries are installed here")
+    missing = sorted(str(path) for path in recorded if not path.exists())
+    dangling = sorted(str(path) for path in present if path.is_symlink() and not path.exists())
+    require(not missing, f"{len(missing)} installed files are gone: {first_few(missing)}")
+    require(not dangling, f"{len(dangling)} links lead nowhere: {first_few(dangling)}")
+    tolerated = RDMA_LIBRARIES if settings.gpu else (*DRIVER_LIBRARIES, *RDMA_LIBRARIES)
+    loaded: list[str] = []
+    excused: dict[str, str] = {}
+    broken: list[str] = []
+    for path in sorted(present | recorded):
+        progress(f"loading {path}")
+        try:
+            ctypes.CDLL(str(path), mode=os.RTLD_LAZY | ctypes.RTLD_LOCAL)
+        except OSError as error:
+            wanting = next((name for name in tolerated if str(error).startswith(f"{name}:")), None)
+            if wanting is None:
+                broken.append(f"{path.name} ({error})")
+            else:
+                excused[path.name] = wanting
+        else:
+            loaded.append(path.name)
+    require(not broken, f"{len(broken)} of {len(present)} do not load: {first_few(broken)}")
+    require(bool(loaded), "not one library loads")
+    sentence = f"{len(loaded)} libraries load"
+    if excused:
+        sentence += f"; {len(excused)} wait for a driver or network hardware: " + ", ".join(
+            f"{name} ({wanting})" for name, wanting in sorted(excused.items())
+        )
+    return passed(sentence, loaded=loaded, excused=excused)
+
+
+@registry.check(
+    "R4.3",
+    "torch_matmul_cpu",
+    expected=f"the product of two {MATRIX_SIZE}x{MATRIX_SIZE} matrices equals the one in float64",
+    fix="build the image again from its package lock",
+    imports=("torch",),
+)
+def torch_matmul_cpu(settings: Settings, _progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped(SLIM)
+    import torch
+
+    left, right = _matrices(torch)
+    error = float(((left @ right).double() - left.double() @ right.double()).abs().max())
+    require(error <= CPU_TOLERANCE, f"the largest difference is {error:.2e}")
+    trace = float((left @ torch.eye(MATRIX_SIZE) - left).abs().max())
+    require(trace <= CPU_TOLERANCE, f"a product with the identity differs by {trace:.2e}")
+    return passed(f"largest difference {error:.1e}", largest_difference=error)
+
+
+@registry.check(
+    "R4.3",
+    "torchaudio_resample",
+    expected=f"a {TONE:g} Hz tone keeps its frequency and amplitude from 8 and 48 kHz to 16 kHz",
+    fix="install the torchaudio that belongs to this torch",
+    imports=("torch", "torchaudio"),
+)
+def torchaudio_resample(settings: Settings, _progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped(SLIM)
+    import torch
+    import torchaudio
+
+    errors: dict[str, float] = {}
+    for rate in (8000, 48000):
+        result = torchaudio.functional.resample(_tone(torch, rate), rate, RATE)
+        require(result.shape == (RATE,), f"{rate} Hz gave {tuple(result.shape)} samples")
+        # The filter has no neighbours at both ends.
+        middle = slice(RATE // 10, -RATE // 10)
+        errors[str(rate)] = float((result - _tone(torch, RATE))[middle].abs().max())
+    worst = max(errors.values())
+    require(worst <= 0.02, f"the tone differs by up to {worst:.3f} after resampling")
+    return passed(f"largest difference {worst:.4f} of full scale", largest_difference=errors)
+
+
+@registry.check(
+    "R4.3",
+    "torchaudio_mel",
+    expected=f"the mel spectrogram of a {TONE:g} Hz tone peaks in the band that holds it",
+    fix="install the torchaudio that belongs to this torch",
+    imports=("torch", "torchaudio"),
+)
+def torchaudio_mel(settings: Settings, _progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped(SLIM)
+    import torch
+    import torchaudio
+
+    transform = torchaudio.transforms.MelSpectrogram(
+        sample_rate=RATE, n_fft=MEL_FFT, hop_length=160, n_mels=MEL_BINS, mel_scale="htk"
+    )
+    found = int(transform(_tone(torch, RATE)).mean(dim=-1).argmax())
+    wanted = mel_band(TONE, MEL_BINS, RATE / 2)
+    require(abs(found - wanted) <= 1, f"the peak is in band {found} instead of {wanted}")
+    return passed(f"the peak is in band {found} of {MEL_BINS}", band=found)
+
+
+@registry.check(
+    "R4.3",
+    "cuda_available",
+    expected="torch.cuda.is_available() with at least one device",
+    fix="start the container with --gpus all on a host whose driver fits this CUDA version",
+    imports=("torch",),
+    cuda=True,
+)
+def cuda_available(settings: Settings, _progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped(SLIM)
+    if not settings.gpu:
+        return settings.without_gpu()
+    import torch
+
+    available, count = torch.cuda.is_available(), torch.cuda.device_count()
+    require(
+        available and count > 0,
+        f"torch.cuda.is_available() is {available}, with {count} devices, although the container "
+        "has a GPU device",
+    )
+    properties = torch.cuda.get_device_properties(0)
+    free, total = torch.cuda.mem_get_info(0)
+    return passed(
+        f"{count} device(s), the first is {properties.name} with {readable_size(total)}, "
+        f"{readable_size(free)} free",
+        devices=count,
+        device_name=properties.name,
+        capability=f"{properties.major}.{properties.minor}",
+        memory_bytes=total,
+        memory_free_bytes=free,
+        cuda=torch.version.cuda,
+        driver=_driver_version(),
+    )
+
+
+@registry.check(
+    "R4.3",
+    "cuda_matmul",
+    expected=f"the product of two {MATRIX_SIZE}x{MATRIX_SIZE} matrices on the GPU equals the CPU's",
+    fix="look at the driver's log (dmesg, nvidia-smi); the GPU computes wrong or not at all",
+    imports=("torch",),
+    cuda=True,
+)
+def cuda_matmul(settings: Settings, _progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped(SLIM)
+    if not settings.gpu:
+        return settings.without_gpu()
+    import torch
+
+    left, right = _matrices(torch)
+    product = left.cuda() @ right.cuda()
+    require(product.is_cuda, f"the product is on {product.device}")
+    error = float((product.cpu() - left @ right).abs().max())
+    require(error <= GPU_TOLERANCE, f"the largest difference from the CPU is {error:.2e}")
+    used = torch.cuda.max_memory_allocated()
+    require(used > 0, "no GPU memory was used")
+    return passed(f"largest difference from the CPU {error:.1e}", memory_bytes=used)
+
+
+def mel_band(frequency: float, bands: int, highest: float) -> int:
+    """The band of the HTK mel scale, from 0 Hz, whose centre is nearest to a frequency."""
+
+    def mel(hertz: float) -> float:
+        return 2595.0 * math.log10(1.0 + hertz / 700.0)
+
+    return round(mel(frequency) / (mel(highest) / (bands + 1))) - 1
+
+
+def _version(settings: Settings, package: str, wanted: str | None) -> Outcome:
+    if settings.variant == "slim":
+        return skipped(SLIM)
+    import importlib
+
+    module = importlib.import_module(package)
+    found = str(module.__version__)
+    installed = importlib.metadata.version(package)
+    require(
+        found.split("+")[0] == installed.split("+")[0],
+        f"{package} says {found} but its package is {installed}",
+    )
+    if wanted is None:
+        return skipped(f"{package} {found} imports; no version was given to compare with")
+    # A version without a local part, such as 2.8.0, accepts any build of it.
+    same = found == wanted if "+" in wanted else found.split("+")[0] == wanted
+    require(same, f"{package} {found}")
+    return passed(f"{package} {found}", version=found)
+
+
+def _matrices(torch: Any) -> tuple[Any, Any]:
+    generator = torch.Generator().manual_seed(20)
+    left = torch.randn(MATRIX_SIZE, MATRIX_SIZE, generator=generator)
+    return left, torch.randn(MATRIX_SIZE, MATRIX_SIZE, generator=generator)
+
+
+def _tone(torch: Any, rate: int) -> Any:
+    return torch.sin(2 * math.pi * TONE * torch.arange(rate, dtype=torch.float64) / rate).float()
+
+
+def _site_packages() -> Path:
+    return Path(sysconfig.get_paths()["purelib"])
+
+
+def _present_libraries() -> set[Path]:
+    """Shared libraries of the CUDA packages and in the directories of LD_LIBRARY_PATH."""
+    site = _site_packages()
+    found = set(site.glob("nvidia/*/lib/*.so*")) | set(site.glob("nvidia/*/lib64/*.so*"))
+    found |= set(site.glob("torch/lib/*cuda*.so*")) | set(site.glob("torch/lib/libc10*.so*"))
+    for entry in os.environ.get("LD_LIBRARY_PATH", "").split(":"):
+        if entry and Path(entry).is_dir():
+            found |= set(Path(entry).glob("*.so*"))
+    return {path for path in found if ".so" in path.suffixes or path.suffix == ".so"}
+
+
+def _recorded_libraries() -> set[Path]:
+    """Shared libraries that the installed CUDA packages brought, as their own records say."""
+    found: set[Path] = set()
+    for package in importlib.metadata.distributions():
+        name = (package.metadata["Name"] or "").lower()
+        if name.startswith("nvidia-"):
+            found |= {
+                Path(str(package.locate_file(file)))
+                for file in package.files or ()
+                if ".so" in file.suffixes and "lib" in file.parts
+            }
+    return found
+
+
+def _driver_version() -> str | None:
+    path = Path("/proc/driver/nvidia/version")
+    if not path.exists():
+        return None
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()[0]

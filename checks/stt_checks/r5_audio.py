@@ -1,0 +1,135 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""R5.4: real audio becomes the tensor and the features that the model takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .clips import ClipsError, load_clips
+from .outcome import CheckFailedError, Outcome, passed, require, skipped
+from .registry import Progress, Registry
+from .settings import Settings
+
+registry = Registry()
+
+RATE = 16000
+FRAMES = 3000
+NO_CLIPS = "no directory of clips was given"
+SLIM = "the slim variant has no transformers"
+
+
+def decode(path: Any) -> Any:
+    """A recording as a mono float32 array at 16 kHz."""
+    from faster_whisper import decode_audio
+
+    return decode_audio(str(path), sampling_rate=RATE)
+
+
+@registry.check(
+    "R5.4",
+    "decode_formats",
+    expected="every clip decodes to 16 kHz mono with sound in it where something is spoken",
+    fix="the message names the clip; the image's audio decoder lacks its format, or it is damaged",
+    imports=("faster_whisper",),
+)
+def decode_formats(settings: Settings, progress: Progress) -> Outcome:
+    import numpy
+
+    try:
+        clips = load_clips(settings)
+    except ClipsError as error:
+        raise CheckFailedError(str(error), fix="mend clips.json as its README describes") from error
+    if clips is None:
+        return skipped(NO_CLIPS)
+    seconds: dict[str, float] = {}
+    for clip in clips.clips:
+        progress(f"decoding {clip.path.name}")
+        try:
+            audio = decode(clip.path)
+        except Exception as error:
+            raise CheckFailedError(f"{clip.path.name}: {type(error).__name__}: {error}") from error
+        name = clip.path.name
+        require(audio.ndim == 1 and audio.dtype == numpy.float32, f"{name} is no mono float32")
+        require(len(audio) > RATE // 10, f"{name} has {len(audio)} samples only")
+        require(bool(numpy.isfinite(audio).all()), f"{name} has samples that are no numbers")
+        peak = float(numpy.abs(audio).max())
+        require(peak <= 2.0, f"{name} peaks at {peak:.2f} of full scale")
+        require(clip.kind == "silence" or peak > 0.01, f"{name} has no sound in it")
+        seconds[name] = round(len(audio) / RATE, 2)
+    kinds = sorted({clip.path.suffix.removeprefix(".") for clip in clips.clips})
+    return passed(
+        f"{len(seconds)} clips, {sum(seconds.values()):.0f} s: {', '.join(kinds)}", seconds=seconds
+    )
+
+
+@registry.check(
+    "R5.4",
+    "features",
+    expected="a clip's log-mel features have the model's shape and finite, varying values",
+    fix="look at preprocessor_config.json of the original model, and at the package lock",
+    imports=("torch", "transformers", "faster_whisper"),
+    deadline=120,
+    cuda=True,
+)
+def features(settings: Settings, _progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped(SLIM)
+    import torch
+    from transformers import AutoProcessor
+
+    clips = load_clips(settings)
+    spoken = clips.of("speech") if clips else []
+    if not spoken:
+        return skipped(NO_CLIPS)
+    processor = AutoProcessor.from_pretrained(settings.transformers_path, local_files_only=True)
+    audio = torch.from_numpy(decode(spoken[0].path)).to(settings.device)
+    require(audio.device.type == settings.device, f"the audio is on {audio.device}")
+    power = float((audio.double() ** 2).mean().sqrt())
+    made = processor(audio.cpu().numpy(), sampling_rate=RATE, return_tensors="pt").input_features
+    made = made.to(settings.device)
+    bins = processor.feature_extractor.feature_size
+    require(made.shape == (1, bins, FRAMES), f"the features have the shape {tuple(made.shape)}")
+    require(bool(torch.isfinite(made).all()), "there are features that are no finite numbers")
+    spread = float(made.std())
+    require(spread > 0.01, f"the features do not vary (standard deviation {spread:.4f})")
+    return passed(
+        f"{spoken[0].path.name}: {len(audio) / RATE:.1f} s on {audio.device.type}, "
+        f"features {bins} x {FRAMES}",
+        rms=power,
+        spread=spread,
+        device=str(audio.device),
+    )
+
+
+@registry.check(
+    "R5.4",
+    "resample_clip",
+    expected="a clip that torchaudio takes to 8 or 48 kHz and back stays the same speech",
+    fix="install the torchaudio that belongs to this torch",
+    imports=("torch", "torchaudio", "faster_whisper"),
+)
+def resample_clip(settings: Settings, _progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped("the slim variant has no torchaudio")
+    import torch
+    import torchaudio
+
+    clips = load_clips(settings)
+    spoken = clips.of("speech") if clips else []
+    if not spoken:
+        return skipped(NO_CLIPS)
+    audio = torch.from_numpy(decode(spoken[0].path))
+    kept: dict[str, float] = {}
+    for rate, least in ((8000, 0.9), (48000, 0.999)):
+        there = torchaudio.functional.resample(audio, RATE, rate)
+        require(
+            abs(len(there) / rate - len(audio) / RATE) < 0.01,
+            f"{len(audio) / RATE:.2f} s became {len(there) / rate:.2f} s at {rate} Hz",
+        )
+        back = torchaudio.functional.resample(there, rate, RATE)[: len(audio)]
+        same = float(torch.nn.functional.cosine_similarity(back, audio[: len(back)], dim=0))
+        require(same >= least, f"by way of {rate} Hz the clip correlates with itself by {same:.3f}")
+        kept[str(rate)] = round(same, 5)
+    sentence = ", ".join(f"{value} by way of {rate} Hz" for rate, value in kept.items())
+    return passed(f"{spoken[0].path.name} correlates with itself: {sentence}", correlation=kept)

@@ -1,0 +1,88 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""R5.8: the converted encoder computes what the original's computes."""
+
+from __future__ import annotations
+
+from .clips import load_clips
+from .outcome import Outcome, passed, require, skipped
+from .r5_audio import NO_CLIPS, RATE, SLIM, decode
+from .r5_loads import load_faster_whisper, load_transformers
+from .registry import Progress, Registry
+from .settings import Settings
+
+registry = Registry()
+
+# Cosine of both outputs over all frames; a single flipped exponent bit of a middle layer gives 0.2.
+LEAST_COSINE = {
+    "float32": 0.9999,
+    "float16": 0.999,
+    "bfloat16": 0.99,
+    "int16": 0.999,
+    "int8": 0.99,
+}
+
+
+def least_cosine(*types: str) -> float:
+    """The bound for weights and computation of these types: that of the coarsest."""
+    parts = {part for kind in types for part in kind.split("_")}
+    return min(LEAST_COSINE[part] for part in parts)
+
+
+def _bound(settings: Settings) -> float:
+    return least_cosine(settings.compute_type, settings.expected.quantization or "int8")
+
+
+@registry.check(
+    "R5.8",
+    "encoder_agreement",
+    expected=lambda settings: (
+        f"the encoder outputs of faster-whisper and transformers have a cosine of at least "
+        f"{_bound(settings)}"
+    ),
+    fix="a weight differs: run with whisper_model_verify=full and convert the model again",
+    imports=(
+        "torch",
+        "transformers",
+        "transformers.models.whisper.modeling_whisper",
+        "faster_whisper",
+    ),
+    deadline=600,
+    cuda=True,
+)
+def encoder_agreement(settings: Settings, progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped(SLIM)
+    import numpy
+    import torch
+
+    clips = load_clips(settings)
+    spoken = clips.of("speech") if clips else []
+    if not spoken:
+        return skipped(NO_CLIPS)
+    processor, original, _report = load_transformers(settings)
+    converted = load_faster_whisper(settings)
+    cosines: dict[str, float] = {}
+    # One clip of each language: the encoder is the same for all.
+    for clip in {clip.language: clip for clip in reversed(spoken)}.values():
+        progress(f"encoding {clip.path.name}")
+        made = processor(decode(clip.path), sampling_rate=RATE, return_tensors="pt").input_features
+        with torch.no_grad():
+            wanted = original.get_encoder()(made.to(original.device, original.dtype))[0]
+        found = numpy.array(
+            converted.model.encode(_storage(made.numpy()), to_cpu=True), dtype=numpy.float64
+        ).reshape(-1)
+        reference = wanted.double().cpu().numpy().reshape(-1)
+        require(found.shape == reference.shape, f"{found.size} values against {reference.size}")
+        require(bool(numpy.isfinite(found).all()), "the encoder gives values that are no numbers")
+        cosine = float(found @ reference / numpy.linalg.norm(found) / numpy.linalg.norm(reference))
+        cosines[clip.path.name] = cosine
+    worst = min(cosines.values())
+    require(worst >= _bound(settings), f"the cosine is {worst:.5f}", cosines=cosines)
+    return passed(f"the cosine is {worst:.6f} or more on {len(cosines)} clips", cosines=cosines)
+
+
+def _storage(array: object) -> object:
+    import ctranslate2
+
+    return ctranslate2.StorageView.from_array(array)

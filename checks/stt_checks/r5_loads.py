@@ -1,0 +1,152 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""R5.2 and R5.3: faster-whisper and transformers load the models, offline."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ._model_directory import SafetensorsError, read_safetensors_header, weight_files
+from .outcome import Outcome, passed, require, skipped
+from .registry import Body, Progress, Registry
+from .settings import Settings, cpu_count, readable_size
+
+registry = Registry()
+
+# On a CPU the float16 types fall back to float32 without a word, so they prove nothing there.
+COMPUTE_TYPES = ("float32", "int8_float32", "float16", "int8_float16")
+GPU_COMPUTE_TYPES = ("float16", "int8_float16")
+SLIM = "the slim variant has no transformers"
+
+
+def load_faster_whisper(settings: Settings, compute_type: str | None = None) -> Any:
+    """The converted model, loaded on the settings' device in an explicit compute type."""
+    from faster_whisper import WhisperModel
+
+    return WhisperModel(
+        str(settings.ctranslate2_path),
+        device=settings.device,
+        compute_type=compute_type or settings.compute_type,
+        cpu_threads=cpu_count(),
+        download_root=str(settings.cache),
+        local_files_only=True,
+    )
+
+
+def load_transformers(settings: Settings) -> tuple[Any, Any, dict[str, Any]]:
+    """Processor, model and loading report of the original model, loaded offline."""
+    import torch
+    from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor
+
+    processor = AutoProcessor.from_pretrained(settings.transformers_path, local_files_only=True)
+    model, report = AutoModelForSpeechSeq2Seq.from_pretrained(
+        settings.transformers_path,
+        local_files_only=True,
+        dtype=torch.float16 if settings.gpu else torch.float32,
+        output_loading_info=True,
+    )
+    return processor, model.to(settings.device).eval(), report
+
+
+def _faster_whisper(compute_type: str) -> Body:
+    def load(settings: Settings, _progress: Progress) -> Outcome:
+        if compute_type in GPU_COMPUTE_TYPES and not settings.gpu:
+            return settings.without_gpu()
+        before = _gpu_memory(settings)
+        started = time.monotonic()
+        model = load_faster_whisper(settings, compute_type)
+        seconds = time.monotonic() - started
+        device, found = model.model.device, model.model.compute_type
+        require(device == settings.device, f"the model is on {device}, not on {settings.device}")
+        require(found == compute_type, f"the model computes in {found}, not in {compute_type}")
+        bins = model.feature_extractor.mel_filters.shape[0]
+        require(
+            bins == model.model.n_mels,
+            f"audio would have {bins} mel bins while the model takes {model.model.n_mels}",
+            fix="copy preprocessor_config.json from the original model",
+        )
+        evidence: dict[str, Any] = {"device": device, "compute_type": found, "seconds": seconds}
+        if before is not None:
+            after = _gpu_memory(settings)
+            evidence["gpu_memory_bytes"] = (after or before) - before
+        return passed(
+            f"loaded on {device} in {found}, "
+            f"{'multilingual' if model.model.is_multilingual else 'one language'}, {bins} mel bins",
+            multilingual=model.model.is_multilingual,
+            **evidence,
+        )
+
+    return load
+
+
+def _register(compute_type: str) -> None:
+    def expected(settings: Settings) -> str:
+        return f"faster-whisper loads the converted model on {settings.device} in {compute_type}"
+
+    registry.check(
+        "R5.2",
+        f"faster_whisper_{compute_type}",
+        expected=expected,
+        fix="look at the message: a missing file beside model.bin, or a device without this type",
+        imports=("faster_whisper",),
+        deadline=300,
+        cuda=True,
+    )(_faster_whisper(compute_type))
+
+
+for _compute_type in COMPUTE_TYPES:
+    _register(_compute_type)
+
+
+@registry.check(
+    "R5.3",
+    "transformers_load",
+    expected="AutoProcessor and AutoModelForSpeechSeq2Seq load every weight, offline",
+    fix="fetch the original model again and run with whisper_model_verify=full",
+    imports=("torch", "transformers", "transformers.models.whisper.modeling_whisper"),
+    deadline=300,
+    cuda=True,
+)
+def transformers_load(settings: Settings, _progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped(SLIM)
+    processor, model, report = load_transformers(settings)
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
+        keys = sorted(str(key) for key in report.get(kind) or ())
+        require(not keys, f"{kind}: {', '.join(keys[:5])}", keys=keys)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    try:
+        stored = sum(
+            read_safetensors_header(path).parameters
+            for path in weight_files(settings.transformers_path)
+        )
+    except (OSError, SafetensorsError) as error:
+        require(False, f"the weights' header: {error}")
+    require(count == stored, f"the model has {count} parameters, its file {stored}")
+    require(
+        model.device.type == settings.device,
+        f"the model is on {model.device}, not {settings.device}",
+    )
+    bins = processor.feature_extractor.feature_size
+    require(
+        bins == model.config.num_mel_bins,
+        f"the processor makes {bins} mel bins while the model takes {model.config.num_mel_bins}",
+    )
+    size = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    return passed(
+        f"{count:,} parameters on {model.device.type}, {readable_size(size)}",
+        parameters=count,
+        dtype=str(model.dtype),
+        device=str(model.device),
+    )
+
+
+def _gpu_memory(settings: Settings) -> int | None:
+    """Bytes in use on the GPU by all processes together; None without a GPU or without torch."""
+    if not settings.gpu or settings.variant == "slim":
+        return None
+    import torch
+
+    free, total = torch.cuda.mem_get_info(0)
+    return int(total - free)

@@ -1,0 +1,132 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""R5.1: the converted model's files, judged by the engine's own diagnosis and by ours."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from ._model_directory import (
+    SafetensorsError,
+    expected_model_size,
+    judge_ctranslate2,
+    read_safetensors_header,
+    weight_files,
+)
+from .outcome import Outcome, failed, passed, require, skipped
+from .registry import Progress, Registry
+from .settings import Settings, readable_size
+
+registry = Registry()
+
+
+@registry.check(
+    "R5.1",
+    "engine_diagnosis",
+    expected="the engine's diagnose_faster_whisper_model finds no errors",
+    fix="convert the model again; if our own structure check passes, look into the engine's code",
+    imports=("faster_whisper",),
+    deadline=300,
+)
+def engine_diagnosis(settings: Settings, _progress: Progress) -> Outcome:
+    if not (settings.app / "stt_engine").is_dir():
+        if settings.container:
+            return failed(f"there is no {settings.app}/stt_engine in this image")
+        return skipped(f"no {settings.app}/stt_engine here")
+    sys.path.insert(0, str(settings.app))
+    engine = importlib.import_module("stt_engine")
+    report = engine.diagnose_faster_whisper_model(str(settings.ctranslate2_path))
+    require(isinstance(report, dict), f"it returned a {type(report).__name__}, not a dict")
+    require("errors" in report, "its answer has no errors entry, so it can report none")
+    errors = [str(error) for error in report["errors"]]
+    require(not errors, f"{len(errors)} errors: {'; '.join(errors)}", errors=errors)
+    require(report.get("valid", True) is True, "it calls the model invalid without an error")
+    return passed("no errors", warnings=[str(text) for text in report.get("warnings", [])])
+
+
+@registry.check(
+    "R5.1",
+    "structure",
+    expected=lambda settings: (
+        "model.bin, vocabulary, tokenizer, preprocessor and config fit together"
+        + (
+            f", weights are {settings.expected.quantization}"
+            if settings.expected.quantization
+            else ""
+        )
+    ),
+    fix="convert the model again from a verified source",
+)
+def structure(settings: Settings, _progress: Progress) -> Outcome:
+    judgement = judge_ctranslate2(
+        settings.ctranslate2_path,
+        quantization=settings.expected.quantization,
+        mel_bins=settings.expected.mel_bins,
+    )
+    if judgement.findings:
+        return failed(
+            "; ".join(
+                f"{finding.object}: {finding.found}, needed {finding.needed}"
+                for finding in judgement.findings
+            ),
+            fix=judgement.findings[0].fix,
+            findings=[finding.sentence() for finding in judgement.findings],
+            **judgement.facts,
+        )
+    model = judgement.facts["model_bin"]
+    return passed(
+        f"{model['quantization']}, {model['mel_bins']} mel bins, "
+        f"{model['vocabulary_size']} tokens, {model['encoder_layers']} + "
+        f"{model['decoder_layers']} layers, {readable_size(model['size'])}",
+        **judgement.facts,
+    )
+
+
+@registry.check(
+    "R5.1",
+    "size_fits_source",
+    expected="model.bin has the size that the original's tensors give in its quantization",
+    fix="convert the model again from the original beside it",
+)
+def size_fits_source(settings: Settings, _progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped("the slim variant has no original model beside it")
+    quantization = settings.expected.quantization
+    if quantization is None:
+        return skipped("no quantization was given to compare with")
+    try:
+        tensors = [
+            read_safetensors_header(path) for path in weight_files(settings.transformers_path)
+        ]
+    except (OSError, SafetensorsError) as error:
+        return failed(
+            f"the original's weights in {settings.transformers_path}: {error}",
+            fix="fetch the original model again",
+        )
+    least, most = expected_model_size(tensors, quantization)
+    size = (settings.ctranslate2_path / "model.bin").stat().st_size
+    require(
+        least <= size <= most,
+        f"model.bin has {size} bytes; between {least} and {most} were expected",
+    )
+    return passed(f"{readable_size(size)}", bytes=size, least=least, most=most)
+
+
+@registry.check(
+    "R5.1",
+    "same_tokenizer",
+    expected="tokenizer.json beside model.bin is the original model's",
+    fix="copy tokenizer.json from the original model, or convert again",
+)
+def same_tokenizer(settings: Settings, _progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped("the slim variant has no original model beside it")
+    for name in ("tokenizer.json", "preprocessor_config.json"):
+        paths = [settings.ctranslate2_path / name, settings.transformers_path / name]
+        for path in paths:
+            require(path.is_file(), f"there is no {path}")
+        require(
+            paths[0].read_bytes() == paths[1].read_bytes(), f"{paths[0]} differs from {paths[1]}"
+        )
+    return passed("tokenizer.json and preprocessor_config.json are the original's, byte for byte")

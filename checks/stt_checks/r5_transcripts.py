@@ -1,0 +1,299 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""R5.5 and R5.6: recordings are transcribed, by faster-whisper and by transformers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from .clips import Clip, Clips, ClipsError, load_clips
+from .error_rate import character_error_rate
+from .outcome import CheckFailedError, Outcome, failed, first_few, passed, skipped
+from .r5_audio import NO_CLIPS, RATE, SLIM, decode
+from .r5_loads import load_faster_whisper, load_transformers
+from .registry import Progress, Registry
+from .settings import Settings
+
+registry = Registry()
+
+FASTER_WHISPER = ("faster_whisper",)
+TRANSFORMERS = (
+    "torch",
+    "transformers",
+    "transformers.models.whisper.modeling_whisper",
+    "faster_whisper",
+)
+NOT_FOR_THIS_MODEL = "no clip's text was set for this model"
+# Two decoders of one model may part at a punctuation mark or a rare word, not more.
+AGREEMENT = 0.2
+AGREEMENT_CLIPS = 6
+BATCH = 8
+LISTEN = (
+    "listen to the clip and read both texts: a wrong tokenizer, damaged weights or a changed "
+    "decoder changes every clip; a hard recording changes one, and then its limits are to be raised"
+)
+
+
+def usable_clips(settings: Settings) -> Clips | Outcome:
+    """The clips, or how a check ends that has none."""
+    try:
+        clips = load_clips(settings)
+    except ClipsError as error:
+        raise CheckFailedError(str(error), fix="mend clips.json as its README describes") from error
+    return clips if clips is not None else skipped(NO_CLIPS)
+
+
+def conclude(judged: Sequence[dict[str, Any]], seconds: float, audio_seconds: float) -> Outcome:
+    """One outcome of all transcripts: failed when any is out of its limits."""
+    evidence: dict[str, Any] = {
+        "transcripts": list(judged),
+        "audio_seconds": round(audio_seconds, 2),
+    }
+    if audio_seconds:
+        evidence["real_time_factor"] = round(seconds / audio_seconds, 4)
+    bad = [entry for entry in judged if not entry["good"]]
+    if bad:
+        return failed(
+            f"{len(bad)} of {len(judged)} clips are wrong: "
+            + first_few([_difference(entry) for entry in bad], 3),
+            **evidence,
+        )
+    return passed(f"{len(judged)} clips are transcribed as spoken", **evidence)
+
+
+def _difference(entry: dict[str, Any]) -> str:
+    sentence = f"{entry['clip']} gave {entry['text']!r} for {entry['expected']!r}"
+    if entry.get("language_expected") not in (None, entry.get("language")):
+        sentence += f" in {entry['language']} for {entry['language_expected']}"
+    return sentence
+
+
+def _listen(model: Any, clip: Clip, **options: Any) -> tuple[str, str, float]:
+    """Text, detected language and seconds of audio of one clip through faster-whisper."""
+    segments, info = model.transcribe(str(clip.path), **options)
+    text = "".join(segment.text for segment in segments)
+    return text, info.language, info.duration
+
+
+def _judge_all(model: Any, clips: Sequence[Clip], progress: Progress, **options: Any) -> Outcome:
+    judged: list[dict[str, Any]] = []
+    audio_seconds = 0.0
+    started = time.monotonic()
+    for clip in clips:
+        progress(f"transcribing {clip.path.name}")
+        text, language, duration = _listen(model, clip, **options)
+        audio_seconds += duration
+        judged.append(clip.judge(text, language))
+    return conclude(judged, time.monotonic() - started, audio_seconds)
+
+
+@registry.check(
+    "R5.5",
+    "faster_whisper_texts",
+    expected="faster-whisper gives each clip's text within its limits, and its language",
+    fix=LISTEN,
+    imports=FASTER_WHISPER,
+    deadline=900,
+    cuda=True,
+)
+def faster_whisper_texts(settings: Settings, progress: Progress) -> Outcome:
+    clips = usable_clips(settings)
+    if isinstance(clips, Outcome):
+        return clips
+    spoken = clips.known_of("speech", "long")
+    if not spoken:
+        return skipped(NOT_FOR_THIS_MODEL)
+    return _judge_all(load_faster_whisper(settings), spoken, progress)
+
+
+@registry.check(
+    "R5.5",
+    "faster_whisper_batched",
+    expected="faster-whisper's batched pipeline gives each single clip's text within its limits",
+    fix=LISTEN,
+    imports=FASTER_WHISPER,
+    deadline=900,
+    cuda=True,
+)
+def faster_whisper_batched(settings: Settings, progress: Progress) -> Outcome:
+    from faster_whisper import BatchedInferencePipeline
+
+    clips = usable_clips(settings)
+    if isinstance(clips, Outcome):
+        return clips
+    spoken = clips.known_of("speech")
+    if not spoken:
+        return skipped(NOT_FOR_THIS_MODEL)
+    pipeline = BatchedInferencePipeline(model=load_faster_whisper(settings))
+    return _judge_all(pipeline, spoken, progress, batch_size=4)
+
+
+@registry.check(
+    "R5.5",
+    "faster_whisper_silence",
+    expected="recordings without speech give no text",
+    fix=LISTEN,
+    imports=FASTER_WHISPER,
+    deadline=300,
+    cuda=True,
+)
+def faster_whisper_silence(settings: Settings, progress: Progress) -> Outcome:
+    clips = usable_clips(settings)
+    if isinstance(clips, Outcome):
+        return clips
+    silent = clips.of("silence")
+    if not silent:
+        return skipped("there is no clip without speech")
+    model = load_faster_whisper(settings)
+    known = set(clips.known)
+    judged: list[dict[str, Any]] = []
+    seconds = 0.0
+    started = time.monotonic()
+    for clip in silent:
+        progress(f"transcribing {clip.path.name}")
+        # Large models invent words for silence; in service the voice detector stands before them.
+        text, _language, duration = _listen(
+            model, clip, language=clip.language or "en", vad_filter=clip not in known
+        )
+        seconds += duration
+        judged.append(clip.judge(text))
+    outcome = conclude(judged, time.monotonic() - started, seconds)
+    if outcome.status != "passed":
+        return outcome
+    return passed(f"{len(judged)} recordings without speech gave no text", **outcome.evidence)
+
+
+@registry.check(
+    "R5.6",
+    "transformers_texts",
+    expected="transformers gives each clip's text within its limits, and none for silence",
+    fix=LISTEN,
+    imports=TRANSFORMERS,
+    deadline=900,
+    cuda=True,
+)
+def transformers_texts(settings: Settings, progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped(SLIM)
+    clips = usable_clips(settings)
+    if isinstance(clips, Outcome):
+        return clips
+    if not clips.known:
+        return skipped(NOT_FOR_THIS_MODEL)
+    processor, model, _report = load_transformers(settings)
+    judged: list[dict[str, Any]] = []
+    seconds = 0.0
+    started = time.monotonic()
+    for batch in batches(clips.known, BATCH):
+        progress("transcribing " + ", ".join(clip.path.name for clip in batch))
+        texts, duration = _generate(processor, model, batch)
+        seconds += duration
+        judged += [clip.judge(text) for clip, text in zip(batch, texts, strict=True)]
+    return conclude(judged, time.monotonic() - started, seconds)
+
+
+@registry.check(
+    "R5.6",
+    "decoders_agree",
+    expected=lambda _settings: (
+        f"faster-whisper and transformers agree on clips of unknown text, within {AGREEMENT:.0%} "
+        "of the characters, with some text and the right language"
+    ),
+    fix=LISTEN,
+    imports=TRANSFORMERS,
+    deadline=1800,
+    cuda=True,
+)
+def decoders_agree(settings: Settings, progress: Progress) -> Outcome:
+    if settings.variant == "slim":
+        return skipped(SLIM)
+    clips = usable_clips(settings)
+    if isinstance(clips, Outcome):
+        return clips
+    known = set(clips.known)
+    unknown = [clip for clip in clips.of("speech") if clip not in known]
+    if not unknown:
+        return skipped("every clip's text is known for this model and judged as such")
+    processor, original, _report = load_transformers(settings)
+    converted = load_faster_whisper(settings)
+    judged: list[dict[str, Any]] = []
+    seconds = 0.0
+    started = time.monotonic()
+    for clip in _spread(unknown, AGREEMENT_CLIPS):
+        progress(f"transcribing {clip.path.name} twice")
+        (wanted,), duration = _generate(processor, original, [clip])
+        text, language, _ = _listen(converted, clip, beam_size=1, temperature=0.0)
+        seconds += 2 * duration
+        distance = character_error_rate(plain(wanted), plain(text))
+        judged.append(
+            {
+                "clip": clip.path.name,
+                "expected": wanted.strip(),
+                "text": text.strip(),
+                "cer": round(distance, 4),
+                "cer_limit": AGREEMENT,
+                "language": language,
+                "language_expected": clip.language,
+                "good": bool(text.strip())
+                and distance <= AGREEMENT
+                and clip.language in (None, language),
+            }
+        )
+    outcome = conclude(judged, time.monotonic() - started, seconds)
+    if outcome.status != "passed":
+        return outcome
+    return passed(f"both decoders agree on {len(judged)} clips", **outcome.evidence)
+
+
+def plain(text: str) -> str:
+    """Letters, digits and single spaces in lower case: what two decoders must agree on."""
+    kept = "".join(letter if letter.isalnum() else " " for letter in text.lower())
+    return " ".join(kept.split())
+
+
+def batches(clips: Sequence[Clip], most: int) -> list[list[Clip]]:
+    """Clips that transformers may take at once: one language each, a long one alone."""
+    groups: dict[tuple[str, str | None, int], list[Clip]] = {}
+    for clip in clips:
+        alone = sum(key[0] == "long" for key in groups) if clip.kind == "long" else 0
+        groups.setdefault((clip.kind, clip.language, alone), []).append(clip)
+    return [
+        group[start : start + most]
+        for group in groups.values()
+        for start in range(0, len(group), most)
+    ]
+
+
+def _generate(processor: Any, model: Any, clips: Sequence[Clip]) -> tuple[list[str], float]:
+    """Texts and seconds of audio of clips of one kind and language through transformers."""
+    import torch
+
+    audio = [decode(clip.path) for clip in clips]
+    long = clips[0].kind == "long"
+    inputs = processor(
+        audio,
+        sampling_rate=RATE,
+        return_tensors="pt",
+        return_attention_mask=True,
+        **({"truncation": False, "padding": "longest"} if long else {}),
+    )
+    arguments: dict[str, Any] = {"return_timestamps": True} if long else {}
+    with torch.no_grad():
+        ids = model.generate(
+            inputs.input_features.to(model.device, model.dtype),
+            attention_mask=inputs.attention_mask.to(model.device),
+            task="transcribe",
+            language=clips[0].language or "en",
+            **arguments,
+        )
+    texts = processor.batch_decode(ids, skip_special_tokens=True)
+    return [str(text) for text in texts], sum(len(samples) for samples in audio) / RATE
+
+
+def _spread(clips: Sequence[Clip], count: int) -> list[Clip]:
+    """At most ``count`` clips, taken evenly, so that every language is likely among them."""
+    if len(clips) <= count:
+        return list(clips)
+    return [clips[index * len(clips) // count] for index in range(count)]

@@ -1,0 +1,83 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The list of checks: each says what it proves, what it needs and how long it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .outcome import Outcome
+from .settings import Settings
+
+Progress = Callable[[str], None]
+Body = Callable[[Settings, Progress], Outcome]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: ``run`` gets the settings and a way to say what it is doing right now.
+
+    ``imports`` are the heavy packages worth having loaded before the fork; ``deadline`` is in
+    seconds; ``cuda`` marks a check that touches the GPU where there is one: it then gets a fresh
+    process, because CUDA does not survive a fork.
+    """
+
+    id: str
+    name: str
+    expected: Callable[[Settings], str]
+    fix: str
+    run: Body
+    imports: tuple[str, ...] = ()
+    deadline: float = 60.0
+    cuda: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.id}/{self.name}"
+
+    @property
+    def phase(self) -> str:
+        return self.id.split(".")[0]
+
+    def result(self, outcome: Outcome, settings: Settings, seconds: float) -> dict[str, Any]:
+        """The check result as every reader of it expects it."""
+        good = outcome.status in ("passed", "skipped")
+        return {
+            "id": self.id,
+            "name": self.name,
+            "status": outcome.status,
+            "expected": self.expected(settings),
+            "found": outcome.found,
+            "fix": "" if good else (outcome.fix or self.fix),
+            "seconds": round(seconds, 3),
+            "evidence": outcome.evidence,
+        }
+
+
+class Registry:
+    """Checks in the order in which they are written down."""
+
+    def __init__(self) -> None:
+        self.checks: list[Check] = []
+
+    def check(
+        self,
+        id_: str,
+        name: str,
+        *,
+        expected: str | Callable[[Settings], str],
+        fix: str,
+        imports: tuple[str, ...] = (),
+        deadline: float = 60.0,
+        cuda: bool = False,
+    ) -> Callable[[Body], Body]:
+        """Register the decorated function as a check."""
+
+        def register(body: Body) -> Body:
+            sentence = expected if callable(expected) else lambda _settings: expected
+            self.checks.append(Check(id_, name, sentence, fix, body, imports, deadline, cuda))
+            return body
+
+        return register

@@ -1,0 +1,186 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the checks are told: where things are, what is expected, and what the host has."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .outcome import Outcome, failed, skipped
+
+GpuPolicy = Literal["required", "auto", "absent"]
+NO_GPU = "no GPU on this host"
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+class SettingsError(Exception):
+    """A specification or command line that the checks cannot work with."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Values to hold against what is found; None where the caller knows none."""
+
+    torch: str | None = None
+    torchaudio: str | None = None
+    cuda: str | None = None
+    quantization: str | None = None
+    mel_bins: int | None = 128
+    uid: int = 2000
+    user: str = "stt-user"
+    cuda_visible_devices: str | None = None
+    library_path: bool = True
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a check may ask for; made once and shared by all processes."""
+
+    models: Path
+    ctranslate2: str
+    transformers: str
+    repository: str = ""
+    manifests: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    clips: Path | None = None
+    gpu_policy: GpuPolicy = "auto"
+    gpu_given: bool = False
+    container: bool = False
+    variant: Literal["full", "slim"] = "full"
+    expected: Expected = Expected()
+    app: Path = Path("/app")
+    cache: Path = Path("/opt/app-root/src/.cache")
+    logs: Path = Path("/app/logs")
+    deadline: float | None = None
+    memory_bytes: int | None = None
+    service_command: tuple[str, ...] = ()
+
+    @property
+    def ctranslate2_path(self) -> Path:
+        return self.models / self.ctranslate2
+
+    @property
+    def transformers_path(self) -> Path:
+        return self.models / self.transformers
+
+    @property
+    def gpu(self) -> bool:
+        """Whether the checks use a GPU."""
+        return self.gpu_given and self.gpu_policy != "absent"
+
+    @property
+    def device(self) -> Literal["cuda", "cpu"]:
+        return "cuda" if self.gpu else "cpu"
+
+    @property
+    def compute_type(self) -> str:
+        """The type transcriptions are judged in: production's where there is a GPU."""
+        integer = (self.expected.quantization or "").startswith("int8")
+        if self.gpu:
+            return "int8_float16" if integer else "float16"
+        return "int8_float32" if integer else "float32"
+
+    def without_gpu(self) -> Outcome:
+        """How a check that needs a GPU ends when there is none: never as passed."""
+        if self.gpu_policy == "required":
+            return failed(
+                "no GPU device in this container although the policy requires one",
+                fix="install the NVIDIA driver and the NVIDIA container toolkit on this host, "
+                "start the container with --gpus all, or set the GPU policy of this host to auto",
+            )
+        if self.gpu_policy == "absent":
+            return skipped("the GPU policy of this host is absent")
+        return skipped(NO_GPU)
+
+
+def gpu_devices() -> list[str]:
+    """The GPU device files that this process can see."""
+    found = sorted(str(path) for path in Path("/dev").glob("nvidia[0-9]*"))
+    return found or [str(path) for path in (Path("/dev/dxg"),) if path.exists()]
+
+
+def load_settings(spec: Mapping[str, Any], *, models: Path | None, clips: Path | None) -> Settings:
+    """Make settings from a specification document; a path given by the caller goes first."""
+    try:
+        return _load(spec, models, clips)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SettingsError(f"the specification is malformed: {error!r}") from error
+
+
+def _load(spec: Mapping[str, Any], models: Path | None, clips: Path | None) -> Settings:
+    described: Mapping[str, Any] = spec.get("models", {})
+    root = models or Path(described["root"])
+    if not root.is_dir():
+        raise SettingsError(f"{root} is no directory: name the directory that holds both models")
+    names = _find_models(root)
+    chosen_clips = clips or (Path(spec["clips"]) if spec.get("clips") else None)
+    policy = spec.get("gpu", "auto")
+    if policy not in ("required", "auto", "absent"):
+        raise SettingsError(f"the GPU policy is {policy!r}: choose required, auto or absent")
+    paths: Mapping[str, str] = spec.get("paths", {})
+    defaults = Settings(root, "", "")
+    return Settings(
+        models=root,
+        ctranslate2=described.get("ctranslate2") or names["ctranslate2"],
+        transformers=described.get("transformers") or names["transformers"],
+        repository=described.get("repository", ""),
+        manifests={
+            kind: files for kind, files in described.get("files", {}).items() if files is not None
+        },
+        clips=chosen_clips,
+        gpu_policy=policy,
+        gpu_given=bool(spec.get("gpu_given", bool(gpu_devices()))),
+        container=bool(spec.get("container", False)),
+        variant=spec.get("variant", "full"),
+        expected=Expected(
+            **{key: value for key, value in spec.get("expected", {}).items() if value is not None}
+        ),
+        app=Path(paths.get("app", defaults.app)),
+        cache=Path(paths.get("cache", defaults.cache)),
+        logs=Path(paths.get("logs", defaults.logs)),
+        deadline=spec.get("deadline"),
+        memory_bytes=spec.get("memory_bytes"),
+        service_command=tuple(spec.get("service_command") or ()),
+    )
+
+
+def _find_models(root: Path) -> dict[str, str]:
+    """Guess both model directories by their weights; the runbook's name is the fallback."""
+    found = {"ctranslate2": "ctranslate2_model", "transformers": "openai_whisper-large-v3-turbo"}
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        if (folder / "model.bin").exists():
+            found["ctranslate2"] = folder.name
+        elif any(folder.glob("*.safetensors")):
+            found["transformers"] = folder.name
+    return found
+
+
+def read_spec(path: Path | None) -> dict[str, Any]:
+    """The specification document, or an empty one."""
+    if path is None:
+        return {}
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"the specification {path} cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise SettingsError(f"the specification {path} is no JSON object")
+    return document
+
+
+def cpu_count() -> int:
+    """The processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def readable_size(size: float) -> str:
+    """Bytes in decimal units, as vendors and the runbook count them."""
+    for unit in UNITS:
+        if size < 1000 or unit == UNITS[-1]:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.2f} {unit}"
+        size /= 1000
+    raise AssertionError("unreachable")
