@@ -56,6 +56,7 @@ class Decision:
 
 
 NO_RESULT = "no result"
+NOT_RUN = "not_run"
 
 PHASES: tuple[Phase, ...] = (
     Phase(
@@ -274,11 +275,12 @@ def required_steps() -> list[str]:
     return sorted({pattern.partition("/")[0] for item in items for pattern in item.decided_by})
 
 
-def decide(item: Item, checks: Sequence[Check]) -> Decision:
+def decide(item: Item, checks: Sequence[Check], *, stopped: bool = False) -> Decision:
     """Judge one item by its checks.
 
-    Failed or broken checks decide first. A pattern that finds nothing is an error. An item whose
-    checks were all skipped is skipped; skips beside passed checks are told in the note.
+    Failed or broken checks decide first. A pattern that finds nothing is an error; in a release
+    that was stopped before its end it means ``not_run``. An item whose checks were all skipped is
+    skipped; skips beside passed checks are told in the note.
     """
     found: dict[str, Check] = {}
     silent: list[str] = []
@@ -290,6 +292,8 @@ def decide(item: Item, checks: Sequence[Check]) -> Decision:
         if not matching:
             silent.append(pattern.partition("/")[0] if pattern.endswith("/*") else pattern)
     status, note, fix = _status(list(found.values()), silent)
+    if stopped and silent and status == "error" and note.startswith(NO_RESULT):
+        status, note = NOT_RUN, ""
     return Decision(
         item,
         status,

@@ -1,0 +1,130 @@
+# Copyright (c) stt.engine contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes a release's report on the controller and prints the closing checklist."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible.constants import config
+from ansible.utils.display import Display
+
+from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._report import (
+    build_report,
+    same_but_for_times,
+)
+from ansible_collections.stt.engine.plugins.module_utils._report_junit import junit
+from ansible_collections.stt.engine.plugins.module_utils._report_terminal import (
+    Line,
+    checklist_lines,
+)
+from ansible_collections.stt.engine.plugins.module_utils._report_text import LANGUAGES
+from ansible_collections.stt.engine.plugins.module_utils._store import write_atomically
+from ansible_collections.stt.engine.plugins.module_utils._yaml_text import plain
+from ansible_collections.stt.engine.plugins.plugin_utils._controller_action import (
+    ControllerAction,
+)
+from ansible_collections.stt.engine.plugins.plugin_utils._report_html import page
+
+HISTORY = "history"
+# Ansible leaves the colours out where there is no terminal.
+COLOURS = {
+    "passed": "COLOR_OK",
+    "failed": "COLOR_ERROR",
+    "error": "COLOR_ERROR",
+    "skipped": "COLOR_SKIP",
+}
+
+
+class ActionModule(ControllerAction):
+    """Makes report.json, report.html and junit.xml of one result set."""
+
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        "dest": {"type": "path", "required": True},
+        "results": {"type": "dict", "required": True},
+        "language": {"type": "str", "choices": list(LANGUAGES), "default": "en"},
+        "print": {"type": "bool", "default": True},
+    }
+
+    def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the verdict and the printed lines."""
+        directory = Path(arguments["dest"])
+        results = plain(arguments["results"], "results")
+        report = build_report(results, language=arguments["language"], now=datetime.now(UTC))
+        files = {
+            "json": directory / "report.json",
+            "html": directory / "report.html",
+            "junit": directory / "junit.xml",
+        }
+        existing = _read(files["json"])
+        contents = {
+            "json": _json(report),
+            "html": page(report).encode("utf-8"),
+            "junit": junit(report),
+        }
+        if not self._task.check_mode:
+            _write(files, contents, existing)
+        lines = checklist_lines(report, str(files["html"]))
+        if arguments["print"]:
+            _print(lines)
+        return {
+            "changed": existing is None or not same_but_for_times(existing, report),
+            "release": report["release"] or "",
+            "verdict": report["verdict"],
+            "gpu": report["gpu"],
+            "counts": report["counts"],
+            "checklist": [line.text for line in lines],
+            "paths": {kind: str(path) for kind, path in files.items()},
+        }
+
+
+def _json(report: dict[str, Any]) -> bytes:
+    return (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The report of an earlier run, or None when there is none that can be read."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _write(
+    files: dict[str, Path], contents: dict[str, bytes], existing: dict[str, Any] | None
+) -> None:
+    """Write the three files; report.json, which machines trust, comes last.
+
+    The report of an earlier run is kept by the time at which that run began.
+    """
+    directory = files["json"].parent
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if existing is not None:
+            began = str(existing.get("started") or existing.get("finished") or "unknown")
+            kept = directory / HISTORY / f"{began.replace(':', '').replace('/', '_')}.json"
+            kept.parent.mkdir(exist_ok=True)
+            if not kept.exists():
+                write_atomically(kept, files["json"].read_bytes())
+        for kind in ("html", "junit", "json"):
+            write_atomically(files[kind], contents[kind])
+    except OSError as error:
+        raise SttError(
+            f"release report {directory}",
+            found=f"a place that cannot be written ({error.strerror})",
+            needed=f"permission and space to write in {directory}",
+            fix="choose another directory for releases, or make room",
+        ) from error
+
+
+def _print(lines: list[Line]) -> None:
+    display = Display()
+    for line in lines:
+        setting = COLOURS.get(line.status)
+        display.display(line.text, color=config.get_config_value(setting) if setting else None)

@@ -1,0 +1,140 @@
+# Copyright (c) stt.engine contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The closing checklist as lines of plain text, aligned where Korean letters take two columns."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.stt.engine.plugins.module_utils._report import headline, next_step
+from ansible_collections.stt.engine.plugins.module_utils._report_text import (
+    moment,
+    size,
+    text,
+    took_and_planned,
+)
+
+MARKS = {"passed": "[✓]", "failed": "[✗]", "error": "[!]", "skipped": "[-]", "not_run": "[ ]"}
+WIDE = ("W", "F")
+INDENT = "  "
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text and the status it speaks of, for a terminal that has colours."""
+
+    text: str
+    status: str = ""
+
+
+def width(line: str) -> int:
+    """The columns that a text takes in a terminal."""
+    return sum(
+        0
+        if unicodedata.combining(letter)
+        else 2
+        if unicodedata.east_asian_width(letter) in WIDE
+        else 1
+        for letter in line
+    )
+
+
+def pad(line: str, columns: int) -> str:
+    """A text filled with spaces to a number of columns."""
+    return line + " " * max(0, columns - width(line))
+
+
+def checklist_lines(report: Mapping[str, Any], page: str = "") -> list[Line]:
+    """The verdict, the checklist by phase, the success criteria and what to do next.
+
+    ``page`` is the path of the readable report, if it was written.
+    """
+    return list(_lines(report, page))
+
+
+def _lines(report: Mapping[str, Any], page: str) -> Iterator[Line]:
+    language = str(report["language"])
+    verdict = str(report["verdict"])
+    release = report["release"] or text("no_release", language)
+    yield Line(f"{text('product_short', language)} {release}")
+    yield Line(f"{text('verdict', language)}: {headline(report)}", verdict)
+    if report["failure"]:
+        yield from _failure(report["failure"], language)
+    everything = [*report["checklist"], *report["criteria"], *report["beyond"]]
+    titles = [_title(phase, language) for phase in report["phases"]]
+    column = max(
+        *(len(INDENT) + 4 + width(_label(line, language)) for line in everything),
+        *(width(title) for title in titles),
+    )
+    for phase, title in zip(report["phases"], titles, strict=True):
+        yield Line("")
+        times = took_and_planned(phase["seconds"], phase["planned_seconds"], language)
+        yield Line(f"{pad(title, column)}  {times}")
+        for line in report["checklist"]:
+            if line["phase"] == phase["id"]:
+                yield from _item(line, column, language)
+    for group in ("criteria", "beyond"):
+        if report[group]:
+            yield Line("")
+            yield Line(text(group, language))
+            for line in report[group]:
+                yield from _item(line, column, language)
+    yield from _end(report, page, language)
+
+
+def _title(phase: Mapping[str, Any], language: str) -> str:
+    """``Phase 1: ...``, the customer's name of R1."""
+    return f"{text('phase', language)} {phase['id'][1:]}: {phase['name']}"
+
+
+def _label(line: Mapping[str, Any], language: str) -> str:
+    """An item with its measured size and the planned one."""
+    if line["measured_bytes"] is None:
+        return str(line["text"])
+    plan = text("planned_size", language, planned=line["planned_size"])
+    return f"{line['text']} ({size(line['measured_bytes'])}, {plan})"
+
+
+def _item(line: Mapping[str, Any], column: int, language: str) -> Iterator[Line]:
+    status = str(line["status"])
+    label = f"{INDENT}{MARKS[status]} {_label(line, language)}"
+    if status == "passed":
+        # A tick needs no words, except for what was left out.
+        note = f"  {text('skipped', language)}: {line['note']}" if line["note"] else ""
+        yield Line((pad(label, column) + note).rstrip(), status)
+        return
+    note = f": {line['note']}" if line["note"] else ""
+    yield Line(f"{pad(label, column)}  {text(status, language)}{note}", status)
+    if line["fix"]:
+        yield Line(f"{' ' * column}  {text('fix', language)}: {line['fix']}", status)
+
+
+def _failure(failure: Mapping[str, Any], language: str) -> Iterator[Line]:
+    place = failure["task"] or failure["phase"]
+    yield Line(f"{text('stopped', language)}{f' ({place})' if place else ''}", "failed")
+    named = [(key, failure[key]) for key in ("found", "needed", "fix") if failure[key]]
+    if not named:
+        yield from (Line(f"{INDENT}{line}", "failed") for line in failure["msg"].splitlines())
+        return
+    if failure["object"]:
+        yield Line(f"{INDENT}{failure['object']}", "failed")
+    words = {"found": "found", "needed": "expected", "fix": "fix"}
+    for key, value in named:
+        yield Line(f"{INDENT}{text(words[key], language)}: {value}", "failed")
+
+
+def _end(report: Mapping[str, Any], page: str, language: str) -> Iterator[Line]:
+    counts = report["counts"]
+    yield Line("")
+    yield Line(text("counts", language, total=sum(counts.values()), **counts))
+    if report["started"]:
+        span = f"{moment(report['started'])} - {moment(report['finished'])}"
+        yield Line(f"{text('started', language)} - {text('finished', language)}: {span}")
+    yield Line(f"{text('gpu', language)}: {text('gpu_' + report['gpu'], language)}")
+    yield Line(f"{text('next', language)}: {next_step(report)}", str(report["verdict"]))
+    if page:
+        yield Line(f"{text('report', language)}: {page}")

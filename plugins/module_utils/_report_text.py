@@ -1,0 +1,207 @@
+# Copyright (c) stt.engine contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report's words in Korean and English, and its forms of numbers, sizes and times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+LANGUAGES = ("ko", "en")
+
+TEXTS: dict[str, dict[str, str]] = {
+    "product": {"ko": "stt.engine 릴리스 보고서", "en": "stt.engine release report"},
+    "product_short": {"ko": "stt.engine 릴리스", "en": "stt.engine release"},
+    "no_release": {"ko": "(이름 없음, 완료 전 중단)", "en": "(no name, stopped before its end)"},
+    "what": {
+        "ko": "음성 인식 엔진 이미지와 Whisper 모델 한 벌을 빌드하고 검증한 결과입니다.",
+        "en": "What came of building and proving a speech-to-text image with its Whisper model.",
+    },
+    "verdict": {"ko": "결과", "en": "Verdict"},
+    "verdict_passed_proven": {"ko": "통과", "en": "Passed"},
+    "verdict_passed_absent": {"ko": "통과 (GPU 제외)", "en": "Passed, except GPU"},
+    "verdict_failed": {"ko": "실패", "en": "Failed"},
+    "next": {"ko": "다음 할 일", "en": "What to do next"},
+    "next_passed_proven": {
+        "ko": (
+            "운영 환경에 배포해도 됩니다. 이 디렉터리 전체가 릴리스의 증거이므로 함께 보관하십시오."
+        ),
+        "en": "It may go to production. Keep this whole directory: it is the evidence.",
+    },
+    "next_passed_absent": {
+        "ko": "GPU를 쓰는 검사만 남았습니다. 배포할 때 GPU 서버에서 CUDA 검사를 통과해야 합니다.",
+        "en": "Only what needs a GPU is unproven: the CUDA checks must pass on the GPU host.",
+    },
+    "next_failed": {
+        "ko": (
+            "배포하지 마십시오. '조치'에 적힌 대로 고친 뒤 release.yml을 다시 실행하십시오. "
+            "이미 끝난 작업은 되풀이하지 않습니다."
+        ),
+        "en": "Do not deploy. Do what 'Fix' says and run release.yml again; finished work is kept.",
+    },
+    "passed": {"ko": "통과", "en": "passed"},
+    "failed": {"ko": "실패", "en": "failed"},
+    "error": {"ko": "오류", "en": "error"},
+    "skipped": {"ko": "건너뜀", "en": "skipped"},
+    "not_run": {"ko": "미실행", "en": "not run"},
+    "checklist": {"ko": "최종 체크리스트", "en": "Closing checklist"},
+    "phase": {"ko": "Phase", "en": "Phase"},
+    "criteria": {"ko": "성공 기준", "en": "Success criteria"},
+    "beyond": {"ko": "런북에 없던 검증", "en": "Beyond the runbook"},
+    "problems": {"ko": "확인이 필요한 항목", "en": "What is not green"},
+    "stopped": {"ko": "릴리스를 멈춘 오류", "en": "The error that stopped the release"},
+    "skips": {"ko": "건너뛴 검사", "en": "Skipped checks"},
+    "found": {"ko": "확인된 값", "en": "Found"},
+    "expected": {"ko": "기대한 값", "en": "Expected"},
+    "fix": {"ko": "조치", "en": "Fix"},
+    "task": {"ko": "작업", "en": "Task"},
+    "timeline": {"ko": "단계별 시간", "en": "Time line of the phases"},
+    "timeline_note": {
+        "ko": "같은 시간대에 겹치는 막대는 동시에 실행된 단계입니다.",
+        "en": "Bars that overlap ran side by side.",
+    },
+    "timeline_colours": {
+        "ko": "보라색은 무언가를 새로 만든 단계, 빨간색은 실패한 단계입니다.",
+        "en": "Purple: the phase made something new. Red: it failed.",
+    },
+    "sizes": {"ko": "이미지와 모델 크기", "en": "Sizes of image and models"},
+    "image": {"ko": "이미지", "en": "Image"},
+    "layer": {"ko": "레이어", "en": "Layer"},
+    "empty_layers": {"ko": "그 밖의 작은 레이어 {count}개", "en": "{count} more small layers"},
+    "models": {"ko": "모델", "en": "Models"},
+    "original": {"ko": "원본", "en": "original"},
+    "transcripts": {"ko": "음성 전사 결과", "en": "Transcripts"},
+    "transcripts_note": {
+        "ko": "틀린 부분: 기대한 말은 줄을 긋고, 나온 말은 밑줄로 표시합니다.",
+        "en": "Where a text differs, what was expected is struck out and what came is underlined.",
+    },
+    "clip": {"ko": "음성 파일", "en": "Clip"},
+    "text": {"ko": "전사된 문장", "en": "Text"},
+    "error_rate": {"ko": "오류율", "en": "Error rate"},
+    "result": {"ko": "판정", "en": "Result"},
+    "silence": {"ko": "(말 없음)", "en": "(no speech)"},
+    "all_checks": {"ko": "전체 검사", "en": "All checks"},
+    "step": {"ko": "단계", "en": "Step"},
+    "check": {"ko": "검사", "en": "Check"},
+    "seconds": {"ko": "시간", "en": "Time"},
+    "identity": {"ko": "식별자와 버전", "en": "Digests and versions"},
+    "release": {"ko": "릴리스", "en": "Release"},
+    "host": {"ko": "빌드 서버", "en": "Build server"},
+    "started": {"ko": "시작", "en": "Started"},
+    "finished": {"ko": "종료", "en": "Finished"},
+    "took": {"ko": "소요 시간", "en": "Took"},
+    "gpu": {"ko": "GPU", "en": "GPU"},
+    "gpu_proven": {"ko": "검증됨", "en": "proven"},
+    "gpu_absent": {"ko": "빌드 서버에 없음 (미검증)", "en": "absent here, unproven"},
+    "checks": {"ko": "검사", "en": "Checks"},
+    "tag": {"ko": "이미지 태그", "en": "Image tag"},
+    "image_id": {"ko": "이미지 ID", "en": "Image id"},
+    "input_digest": {"ko": "입력 다이제스트", "en": "Input digest"},
+    "base": {"ko": "베이스 이미지", "en": "Base image"},
+    "base_digest": {"ko": "베이스 다이제스트", "en": "Base digest"},
+    "cuda": {"ko": "CUDA 빌드", "en": "CUDA build"},
+    "repository": {"ko": "저장소", "en": "Repository"},
+    "commit": {"ko": "커밋", "en": "Commit"},
+    "quantization": {"ko": "양자화", "en": "Quantization"},
+    "files": {"ko": "파일", "en": "Files"},
+    "file": {"ko": "파일", "en": "File"},
+    "size": {"ko": "크기", "en": "Size"},
+    "versions": {"ko": "도구 버전", "en": "Tool versions"},
+    "lock": {"ko": "잠금 파일", "en": "Lock"},
+    "logs": {"ko": "로그", "en": "Logs"},
+    "machine": {"ko": "기계가 읽는 결과", "en": "For machines"},
+    "report": {"ko": "보고서", "en": "Report"},
+    "planned_size": {"ko": "기준 {planned}", "en": "planned {planned}"},
+    "no_time": {"ko": "기록 없음", "en": "no record"},
+    "took_planned": {"ko": "{took} 걸림, {planned}", "en": "took {took}, {planned}"},
+    "planned_range": {"ko": "계획 {low}-{high}분", "en": "planned {low}-{high} min"},
+    "planned_exact": {"ko": "계획 {low}분", "en": "planned {low} min"},
+    "counts": {
+        "ko": "검사 {total}개: 통과 {passed}, 건너뜀 {skipped}, 실패 {failed}, 오류 {error}",
+        "en": "{total} checks: passed {passed}, skipped {skipped}, failed {failed}, error {error}",
+    },
+    "changed": {"ko": "변경됨", "en": "changed"},
+    "unchanged": {"ko": "변경 없음", "en": "unchanged"},
+}
+
+# The checks speak English. Their usual reasons for a skip are told in the report's language.
+REASONS_KO = {
+    "no GPU on this host": "이 서버에 GPU가 없음",
+    "the GPU policy of this host is absent": "이 서버는 GPU를 쓰지 않도록 설정됨",
+    "the slim variant has no original model beside it": "slim 이미지에는 원본 모델이 없음",
+    "the slim variant has no transformers": "slim 이미지에는 transformers가 없음",
+    "the slim variant has no torchaudio": "slim 이미지에는 torchaudio가 없음",
+    "the slim variant has no torch": "slim 이미지에는 torch가 없음",
+    "there is no clip without speech": "말이 없는 음성 파일이 없음",
+    "no directory of clips was given": "음성 파일 디렉터리가 지정되지 않음",
+    "no clip's text was set for this model": "이 모델에 정해 둔 정답 문장이 없음",
+    "every clip's text is known for this model and judged as such": "정답 문장으로 이미 판정함",
+    "not run in a container": "컨테이너 밖에서 실행함",
+}
+
+
+def reason(sentence: str, language: str) -> str:
+    """A reason in the report's language, as far as it is one of the usual ones."""
+    if language == "ko":
+        for english, korean in REASONS_KO.items():
+            sentence = sentence.replace(english, korean)
+    return sentence
+
+
+def text(key: str, language: str, **values: object) -> str:
+    """One of the report's texts; an unknown key is a programming error."""
+    return TEXTS[key][language].format(**values) if values else TEXTS[key][language]
+
+
+def duration(seconds: float | None, language: str) -> str:
+    """A time span as people say it: ``2 m 41 s``, ``2분 41초``; a dash for an unknown one."""
+    if seconds is None:
+        return "-"
+    hour, minute, second = ("시간", "분", "초") if language == "ko" else (" h", " m", " s")
+    if seconds == 0:
+        return f"0{second}"
+    if seconds < 9.95:
+        return f"{seconds:.1f}{second}"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}{second}"
+    if whole < 3600:
+        return f"{whole // 60}{minute} {whole % 60:02d}{second}"
+    return f"{whole // 3600}{hour} {whole % 3600 // 60:02d}{minute}"
+
+
+def planned(seconds: Sequence[float], language: str) -> str:
+    """The planned time of a phase in minutes: ``planned 20-40 min``."""
+    low, high = (round(value / 60) for value in seconds)
+    return text("planned_exact" if low == high else "planned_range", language, low=low, high=high)
+
+
+def took_and_planned(seconds: float | None, range_: Sequence[float], language: str) -> str:
+    """The time taken beside the one planned; the plan alone when nothing was taken."""
+    plan = planned(range_, language)
+    if seconds is None:
+        return plan
+    return text("took_planned", language, took=duration(seconds, language), planned=plan)
+
+
+def size(count: int | float | None) -> str:
+    """Bytes with three digits in decimal units: ``7.86 GB``; a dash for an unknown size."""
+    if count is None:
+        return "-"
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5 or unit == "GB":
+            break
+        value /= 1000
+    if unit == "B":
+        return f"{int(value)} B"
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{digits}f} {unit}"
+
+
+def moment(iso: str) -> str:
+    """A moment in UTC to the second; a dash for an unknown one."""
+    if not iso:
+        return "-"
+    return datetime.fromisoformat(iso).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

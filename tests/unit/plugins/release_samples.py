@@ -1,0 +1,230 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Result sets of releases as the roles hand them over: passed on a CPU, on a GPU, and stopped."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from typing import Any
+
+NO_GPU = "no GPU on this host"
+COMMIT = "41f01f3fe87f28c78e2fbf8b568835947dd65ed9"
+
+
+def digest(word: str) -> str:
+    """A SHA-256 to stand for some content."""
+    return hashlib.sha256(word.encode()).hexdigest()
+
+
+def check(
+    id_: str, name: str, status: str = "passed", found: str = "as it should be", **fields: Any
+) -> dict[str, Any]:
+    """A check result."""
+    return {
+        "id": id_,
+        "name": name,
+        "status": status,
+        "expected": f"{name.replace('_', ' ')} is right",
+        "found": found,
+        "fix": "" if status in ("passed", "skipped") else f"mend {name.replace('_', ' ')}",
+        "seconds": 0.25,
+        "evidence": {},
+        **fields,
+    }
+
+
+CHECK_NAMES = {
+    "R1.1": ["docker_engine", "buildx", "disk_space", "memory", "reachability"],
+    "R1.2": ["source_at_known_state"],
+    "R1.3": ["superseded_removed"],
+    "R2.1": ["image_built"],
+    "R2.2": ["build_watched"],
+    "R2.3": ["image_size", "library_path", "platform"],
+    "R3.1": ["model_fetched", "conversion"],
+    "R3.2": ["sizes"],
+    "R3.3": ["structure", "original_files"],
+    "R4.1": ["container_user", "root_read_only", "network_isolated"],
+    "R4.2": ["models_present", "models_readable", "models_hashes"],
+    "R4.3": [
+        "torch_version",
+        "torchaudio_version",
+        "torch_cuda_build",
+        "library_path",
+        "cuda_libraries",
+        "torch_matmul_cpu",
+        "torchaudio_resample",
+        "cuda_available",
+        "cuda_matmul",
+    ],
+    "R4.4": ["whoami", "cache_writable", "logs_writable"],
+    "R5.1": ["engine_diagnosis", "structure", "same_tokenizer"],
+    "R5.2": ["load_float32", "load_int8_float16"],
+    "R5.3": ["transformers_load"],
+    "R5.4": ["decode_formats", "features", "resample_clip"],
+    "R5.5": ["faster_whisper_texts", "faster_whisper_silence"],
+    "R5.6": ["transformers_texts"],
+    "R5.7": ["service_transcribes"],
+    "R5.8": ["encoder_agreement"],
+    "R6.1": ["containers_removed"],
+    "R6.2": ["logs_kept", "image_listed"],
+}
+NEEDS_GPU = {"R4.3/cuda_available", "R4.3/cuda_matmul", "R5.2/load_int8_float16"}
+
+TRANSCRIPTS = [
+    {
+        "clip": "en-order.flac",
+        "expected": "please send two boxes of paper to the second floor",
+        "text": "please send two boxes of paper to the second floor",
+        "wer": 0.0,
+        "wer_limit": 0.0,
+        "language": "en",
+        "language_expected": "en",
+        "good": True,
+    },
+    {
+        "clip": "ko-greeting.flac",
+        "expected": "안녕하세요 무엇을 도와드릴까요",
+        "text": "안녕하세요 무엇을 도와드릴까요",
+        "cer": 0.0,
+        "cer_limit": 0.0,
+        "language": "ko",
+        "language_expected": "ko",
+        "good": True,
+    },
+    {
+        "clip": "silence.flac",
+        "expected": "",
+        "text": "",
+        "cer": 0.0,
+        "cer_limit": 0.0,
+        "good": True,
+    },
+]
+
+
+def passed_on_cpu() -> dict[str, Any]:
+    """A release that passed on a build server without a GPU."""
+    checks = [
+        check(id_, name, "skipped", NO_GPU) if f"{id_}/{name}" in NEEDS_GPU else check(id_, name)
+        for id_, names in CHECK_NAMES.items()
+        for name in names
+    ]
+    for result in checks:
+        if result["name"] in ("faster_whisper_texts", "transformers_texts"):
+            result["evidence"] = {"transcripts": copy.deepcopy(TRANSCRIPTS)}
+            result["found"] = "3 clips are transcribed as spoken"
+    return {
+        "release": "cuda128-debian12-v1.2-3f2a9c51d07e",
+        "tag": "cuda128-debian12-v1.2",
+        "host": "lab-build",
+        "started": "2026-01-31T08:00:00.000Z",
+        "finished": "2026-01-31T08:06:30.000Z",
+        "phases": [
+            phase("R1", 0, 14),
+            phase("R2", 15, 176, changed=True),
+            phase("R3", 16, 230, changed=True),
+            phase("R4", 231, 252),
+            phase("R5", 253, 380),
+            {"id": "R6", "started": at(381)},
+        ],
+        "checks": checks,
+        "planned": ["R4.3/cuda_available", "R5.7"],
+        "image": {
+            "tag": "stt-engine:0123456789ab",
+            "image_id": f"sha256:{digest('image')}",
+            "input_digest": digest("input"),
+            "base": "registry.access.redhat.com/ubi8/python-311",
+            "base_digest": f"sha256:{digest('base')}",
+            "cuda": "cu128",
+            "layers": [
+                {"diff_id": f"sha256:{digest(str(number))}", "size": size}
+                for number, size in enumerate(
+                    [257_000_000, 1_830_000_000, 1_990_000_000, 1_700_000_000, 1_410_000_000]
+                    + [612_000_000, 41_200, 3_072, 0]
+                )
+            ],
+            "size": 7_799_044_272,
+            "reason": "no image of these inputs",
+        },
+        "models": [
+            {
+                "repository": "stt-lab/whisper-tiny-en-ko",
+                "commit": COMMIT,
+                "path": f"/opt/stt/models/stt-lab_whisper-tiny-en-ko/{COMMIT}",
+                "files": files({"model.safetensors": 7_440_000, "config.json": 1_300}),
+            },
+            {
+                "repository": "stt-lab/whisper-tiny-en-ko",
+                "commit": COMMIT,
+                "quantization": "int8_float16",
+                "path": f"/opt/stt/models/stt-lab_whisper-tiny-en-ko/{COMMIT}-ct2-int8-0123456789ab",
+                "files": files({"model.bin": 4_100_000, "vocabulary.json": 900_000}),
+            },
+        ],
+        "versions": {"ctranslate2": "4.8.5", "transformers": "5.23.0", "docker": "26.1.5"},
+        "lock": {"path": "/home/operator/stt/build.lock.yml", "sha256": digest("lock")},
+        "logs": ["logs/build.log.gz", "logs/fetch.log.gz", "logs/R4.log", "logs/R5.log"],
+    }
+
+
+def passed_on_gpu() -> dict[str, Any]:
+    """A release that passed on a server with a GPU."""
+    results = passed_on_cpu()
+    for result in results["checks"]:
+        if result["status"] == "skipped":
+            result.update(status="passed", found="NVIDIA H200, as on the CPU within 1e-3")
+    return results
+
+
+def stopped_in_r5() -> dict[str, Any]:
+    """A release that a wrong transcript stopped in R5."""
+    results = passed_on_cpu()
+    results["release"] = None
+    results["checks"] = [entry for entry in results["checks"] if entry["id"] < "R5.7"]
+    wrong = copy.deepcopy(TRANSCRIPTS)
+    wrong[0].update(text="please lend two boxes of paper to second floor", wer=0.2, good=False)
+    for result in results["checks"]:
+        if result["name"] == "faster_whisper_texts":
+            result.update(
+                status="failed",
+                found="1 of 3 clips are wrong: en-order.flac gave another text",
+                fix="listen to the clip and read both texts",
+                evidence={"transcripts": wrong},
+            )
+        if result["name"] == "transformers_texts":
+            result.update(status="error", found="the process was killed by SIGABRT", evidence={})
+            result["fix"] = "read the log R5.log"
+    results["phases"] = [*results["phases"][:4], {"id": "R5", "started": at(253)}]
+    results["failure"] = {
+        "phase": "R5",
+        "task": "R5 | Run the checks in one container",
+        "object": "R5.5 faster_whisper_texts",
+        "found": "1 of 3 clips are wrong: en-order.flac gave another text",
+        "needed": "faster-whisper gives each clip's text within its limits",
+        "fix": "listen to the clip and read both texts",
+        "msg": "R5.5 faster_whisper_texts: found 1 of 3 clips are wrong",
+    }
+    return results
+
+
+def phase(id_: str, begin: int, end: int, *, changed: bool = False) -> dict[str, Any]:
+    """A phase as stt_phase keeps it; begin and end in seconds after the release's start."""
+    return {
+        "id": id_,
+        "started": at(begin),
+        "finished": at(end),
+        "seconds": float(end - begin),
+        "changed": changed,
+        "status": "passed",
+    }
+
+
+def at(seconds: int) -> str:
+    """A moment so many seconds after the release's start."""
+    return f"2026-01-31T08:{seconds // 60:02d}:{seconds % 60:02d}.000Z"
+
+
+def files(sizes: dict[str, int]) -> list[dict[str, Any]]:
+    """Files as the modules return them."""
+    return [{"path": path, "size": size, "sha256": digest(path)} for path, size in sizes.items()]
