@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.stt.engine.plugins.module_utils._build_image import JOB_KIND
+from ansible_collections.stt.engine.plugins.module_utils._docker_cli import INPUT_DIGEST_LABEL
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 
 RECORD = "release.json"
@@ -63,13 +65,26 @@ def read_records(releases: Path) -> list[ReleaseRecord]:
     return sorted(records, key=lambda record: (record.sequence, record.release), reverse=True)
 
 
+def built_below(images: Iterable[Mapping[str, Any]], jobs: Path) -> list[Mapping[str, Any]]:
+    """The images whose build was a job in this directory.
+
+    An engine may serve several roots; the images of another one are not ours to judge.
+    """
+    found = []
+    for image in images:
+        digest = str((image["Config"].get("Labels") or {}).get(INPUT_DIGEST_LABEL, ""))
+        if digest and (jobs / f"{JOB_KIND}-{digest[:12]}").is_dir():
+            found.append(image)
+    return found
+
+
 def superseded_images(
     images: Iterable[Mapping[str, Any]],
     containers: Iterable[Mapping[str, Any]],
     records: Sequence[ReleaseRecord],
     keep_releases: int,
 ) -> list[Superseded]:
-    """Our images that no kept release and no container uses, except the newest unsealed one."""
+    """Images that no kept release and no container uses, except the newest unsealed one."""
     kept = {record.image_id for record in records[:keep_releases]}
     kept |= {str(container["Image"]) for container in containers}
     sealed = {record.image_id for record in records}

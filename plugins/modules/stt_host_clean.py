@@ -11,8 +11,8 @@ module: stt_host_clean
 version_added: 0.1.0
 short_description: Remove our own superseded images, models and staging directories
 description:
-  - Removes images that carry our label, models below O(root) and abandoned staging directories,
-    when no kept release and no container uses them.
+  - Removes images that were built by a job below O(root), models and abandoned staging directories
+    there, when no kept release and no container uses them.
   - The newest O(keep_releases) releases stay whole, and so does the newest image and model that
     were made but never sealed, because the next run can go on from them.
   - Nothing else is ever removed; no C(prune) command is run.
@@ -106,6 +106,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stt.engine.plugins.module_utils._clean import (
     Superseded,
     abandoned_staging,
+    built_below,
     read_records,
     superseded_images,
     superseded_models,
@@ -143,7 +144,9 @@ def clean(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         )
     records = read_records(root / "releases")
     found = [
-        *superseded_images(docker.images(), docker.containers(), records, keep),
+        *superseded_images(
+            built_below(docker.images(), root / "jobs"), docker.containers(), records, keep
+        ),
         *superseded_models(root / "models", records, keep),
         *abandoned_staging(root / "staging", parameters["staging_days"]),
     ]

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.stt.engine.plugins.module_utils._clean import (
     ReleaseRecord,
     abandoned_staging,
+    built_below,
     read_records,
     superseded_images,
     superseded_models,
@@ -45,6 +46,15 @@ def test_records_are_read_newest_first(tmp_path: Path) -> None:
         document = {"release": release, "sequence": sequence, "image_id": "x", "models": []}
         (tmp_path / release / "release.json").write_text(json.dumps(document))
     assert [found.release for found in read_records(tmp_path)] == ["new", "middle", "old"]
+
+
+def test_images_that_another_root_built_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "image-build-aaaaaaaaaaaa").mkdir()
+    ours, theirs = image("a", 1), image("b", 2)
+    ours["Config"] = {"Labels": {"stt.engine.input-digest": "a" * 64}}
+    theirs["Config"] = {"Labels": {"stt.engine.input-digest": "b" * 64}}
+    foreign = {**image("c", 3), "Config": {"Labels": None}}
+    assert built_below([ours, theirs, foreign], tmp_path) == [ours]
 
 
 def test_images_of_kept_releases_containers_and_the_newest_unsealed_stay() -> None:
