@@ -149,7 +149,8 @@ class Download:
                     raise self._error
                 finished = all(file.verified for file in self._files)
                 now, have = time.monotonic(), self._have
-                silent = now - self._last_byte if self._busy else 0.0
+                # A wait that a server asked for is no silence.
+                silent = now - max(self._last_byte, self._resume_at) if self._busy else 0.0
             window.append((now, have))
             span = now - window[0][0]
             rate = (have - window[0][1]) / span if span > 0 else 0.0
@@ -291,7 +292,7 @@ class Download:
                 return
 
     def _pause(self, failure: PassingError, pause: float, task: _Task) -> None:
-        """Wait before the next try; a wait that the server asked for is no silence."""
+        """Wait before the next try; all streams wait when the server named a time."""
         self._log(f"{task.file.remote.path} at {task.position}: {failure}")
         now = time.monotonic()
         with self._changed:
@@ -301,7 +302,6 @@ class Download:
             if more > 0 and self._waited + more <= LONGEST_WAIT_SECONDS:
                 self._waited += more
                 self._resume_at = max(self._resume_at, until)
-                self._last_byte = max(self._last_byte, until)
         self._stop.wait(max(failure.wait, pause * random.uniform(0.7, 1.3)))
 
     def _fail(self, error: BaseException) -> None:

@@ -128,7 +128,7 @@ class PublishedModel:
             self._record(self.directory, wanted, sha256, endpoint)
             return
         for path in _others(staged, {remote.path for remote in wanted}):
-            (staged / path).unlink()
+            _remove(staged / path, staged)
         _make_readable(staged)
         # The manifest first: a directory is never visible without one.
         self._record(staged, wanted, sha256, endpoint)
@@ -136,7 +136,7 @@ class PublishedModel:
 
     def _mend(self, staged: Path, wanted: Sequence[RemoteFile]) -> None:
         for path in self.unexpected(wanted):
-            (self.directory / path).unlink()
+            _remove(self.directory / path, self.directory)
         _make_readable(staged)
         for path in _others(staged, set()):
             target = self.directory / path
@@ -244,6 +244,15 @@ def _others(directory: Path, known: set[str]) -> list[str]:
             if path not in known:
                 found.append(path)
     return sorted(found)
+
+
+def _remove(path: Path, below: Path) -> None:
+    """Remove a file, and the directories that it leaves empty."""
+    path.unlink()
+    for parent in path.parents:
+        if parent == below or any(parent.iterdir()):
+            return
+        parent.rmdir()
 
 
 def _make_readable(directory: Path) -> None:

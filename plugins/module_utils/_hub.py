@@ -21,7 +21,7 @@ from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._hub_access import HubAccess
 
 # The child gives up by itself before; this ends one that hangs.
-_KILL_MARGIN_SECONDS = 15
+_KILL_MARGIN_SECONDS = 10
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 

@@ -32,6 +32,8 @@ def ask(parameters: dict[str, Any]) -> dict[str, Any]:
     last: dict[str, Any] = {}
 
     def before(request: Any) -> None:
+        # The library switches time limits off for its own requests.
+        request.extensions["timeout"] = httpx2.Timeout(parameters["inactivity"]).as_dict()
         # A page of the listing may name another host for the next: the token stays here.
         if _origin(str(request.url)) != _origin(endpoint):
             request.headers.pop("authorization", None)
