@@ -169,6 +169,8 @@ def molecule(session: nox.Session) -> None:
         path.parent.name for path in CHECKOUT.glob("extensions/molecule/*/molecule.yml")
     )
     count = Count("molecule")
+    # An interrupted run leaves its state behind, and with it `prepare` would be left out.
+    run("molecule", "destroy", "-s", "default")
     for scenario in scenarios:
         if scenario != "default" and (not session.posargs or scenario in session.posargs):
             count.add(scenario, passed=run("molecule", "test", "-s", scenario) == 0)
