@@ -125,12 +125,12 @@ def install(*packages: str) -> None:
 
 def stop_own(engine: Engine, places: Places) -> bool:
     """Stop the engine if the lab started it and no container is left running in it."""
-    pid = _own_pid(places)
+    pid = own_pid(places)
     if pid is None or engine.docker("ps", "--quiet").stdout.strip():
         return False
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + START_SECONDS
-    while _own_pid(places) is not None:
+    while own_pid(places) is not None:
         if time.monotonic() > deadline:
             raise LabError(f"dockerd: process {pid} does not end after {START_SECONDS:.0f} s")
         time.sleep(0.2)
@@ -138,7 +138,7 @@ def stop_own(engine: Engine, places: Places) -> bool:
     return True
 
 
-def _own_pid(places: Places) -> int | None:
+def own_pid(places: Places) -> int | None:
     """Return the id of the engine's process if the lab started it and it lives."""
     try:
         pid = int(places.engine_pid.read_text())

@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -42,10 +41,10 @@ def prepare(host: Host, places: Places) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     _make_key(places.key, "stt-lab")
     _make_key(directory / "ssh_host_ed25519_key", host.name)
-    shutil.copyfile(_public(places.key), directory / "authorized_keys")
-    shutil.copyfile(ca_bundle(), directory / "ca-certificates.crt")
+    _write(directory / "authorized_keys", _public(places.key).read_bytes())
+    _write(directory / "ca-certificates.crt", ca_bundle().read_bytes())
     settings = {"dns": nameservers(), "log-driver": "json-file", "log-opts": {"max-size": "20m"}}
-    (directory / "daemon.json").write_text(json.dumps(settings, indent=2) + "\n")
+    _write(directory / "daemon.json", json.dumps(settings, indent=2).encode() + b"\n")
 
 
 def write_known_hosts(places: Places) -> None:
@@ -55,7 +54,7 @@ def write_known_hosts(places: Places) -> None:
         key = _public(places.host(host) / "ssh_host_ed25519_key").read_text().split()[:2]
         for name in (f"[127.0.0.1]:{host.ssh_port}", host.address):
             lines.append(f"{name} {' '.join(key)}\n")
-    places.known_hosts.write_text("".join(lines))
+    _write(places.known_hosts, "".join(lines).encode())
 
 
 def start(host: Host, engine: Engine, image: Archive, places: Places) -> bool:
@@ -190,18 +189,20 @@ def ca_bundle() -> Path:
     raise LabError(f"CA bundle: none of {', '.join(map(str, CA_BUNDLES))} exists; install one")
 
 
-def nameservers() -> list[str]:
+def nameservers(files: Sequence[Path] = RESOLVERS) -> list[str]:
     """Return this machine's name servers that a container can reach.
 
     The engine inside a server needs them by name: the resolver that Docker gives the server
     listens on a loopback address, which containers of the inner engine do not see.
     """
-    for path in RESOLVERS:
+    for path in files:
         if path.is_file():
-            found = [address for address in _nameservers(path) if not address.is_loopback]
-            if found:
-                return [str(address) for address in found if address.version == 4][:3]
-    raise LabError("DNS: no name server other than a loopback address in /etc/resolv.conf")
+            # The lab's networks are IPv4 only.
+            found = [address for address in _nameservers(path) if address.version == 4]
+            usable = [str(address) for address in found if not address.is_loopback]
+            if usable:
+                return usable[:3]
+    raise LabError("DNS: no IPv4 name server other than a loopback address in /etc/resolv.conf")
 
 
 def _nameservers(path: Path) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
@@ -213,6 +214,15 @@ def _nameservers(path: Path) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6A
 
 def _public(key: Path) -> Path:
     return key.with_name(f"{key.name}.pub")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file that others may be reading: whole or not at all, and only when it changes."""
+    if path.is_file() and path.read_bytes() == data:
+        return
+    draft = path.with_name(f"{path.name}.part")
+    draft.write_bytes(data)
+    draft.replace(path)
 
 
 def _make_key(path: Path, comment: str) -> None:

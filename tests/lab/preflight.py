@@ -9,6 +9,7 @@ import platform
 import shutil
 import socket
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 from . import images
@@ -32,9 +33,11 @@ def check_machine() -> None:
         raise LabError(f"machine: found {found}; the lab needs Linux on x86_64")
 
 
-def check_ports(engine: Engine | None) -> None:
+PORTS = {host.name: host.ssh_port for host in HOSTS} | {HUB_NAME: HUB_LOCAL_PORT}
+
+
+def check_ports(engine: Engine | None, wanted: Mapping[str, int] = PORTS) -> None:
     """Refuse to start while another program listens on one of the lab's ports."""
-    wanted = {host.name: host.ssh_port for host in HOSTS} | {HUB_NAME: HUB_LOCAL_PORT}
     for name, port in wanted.items():
         container = None if engine is None else engine.inspect("container", name)
         if container is not None and container["State"]["Running"]:
