@@ -67,7 +67,7 @@ class Step:
     error: str = ""
     announced: bool = False
     finished: bool = False
-    partial: str = ""
+    partial: dict[int, str] = field(default_factory=dict)
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
 
     @property
@@ -208,17 +208,18 @@ class BuildProgress:
         if step is None:
             return []
         text = base64.b64decode(log.get("data") or "").decode("utf-8", "replace")
-        *complete, step.partial = (step.partial + text).split("\n")
+        # The two streams of a step are cut anywhere and must not be joined to each other.
+        stream = int(log.get("stream") or 0)
+        *complete, step.partial[stream] = (step.partial.get(stream, "") + text).split("\n")
         lines = [line for raw in complete if (line := self._clean(raw))]
         step.lines.extend(lines)
         return [f"    {line}" for line in lines]
 
     def _flush(self, step: Step) -> list[str]:
-        line, step.partial = self._clean(step.partial), ""
-        if not line:
-            return []
-        step.lines.append(line)
-        return [f"    {line}"]
+        lines = [line for raw in step.partial.values() if (line := self._clean(raw))]
+        step.partial.clear()
+        step.lines.extend(lines)
+        return [f"    {line}" for line in lines]
 
     def _clean(self, text: str) -> str:
         # A progress bar rewrites its line: only its last state is of use.

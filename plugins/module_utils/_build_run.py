@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,7 @@ from ansible_collections.stt.engine.plugins.module_utils._jobs import JobContext
 from ansible_collections.stt.engine.plugins.module_utils._store import remove_tree
 
 _PR_SET_PDEATHSIG = 1
+_TICK_SECONDS = 1.0
 # Loaded before the fork: a process between fork and exec must not import anything.
 _LIBC = ctypes.CDLL(None, use_errno=True)
 # They would change the build behind the back of its inputs.
@@ -191,26 +193,34 @@ def _execute(build: Build, workspace: Path, dockerfile: Path, job: JobContext) -
     except OSError as exc:
         raise build.docker.not_runnable(exc) from exc
 
-    def stop() -> None:
-        expired.set()
-        process.terminate()
+    ended = threading.Event()
 
-    timer = threading.Timer(build.timeout, stop)
-    timer.daemon = True
-    timer.start()
+    def watch() -> None:
+        """Keep the written progress fresh while a step is silent, and stop at the timeout."""
+        began = time.monotonic()
+        while not ended.wait(_TICK_SECONDS):
+            elapsed = time.monotonic() - began
+            job.progress(elapsed=round(elapsed, 1))
+            if elapsed > build.timeout and not expired.is_set():
+                expired.set()
+                process.terminate()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
         assert process.stderr is not None
         for raw in process.stderr:
             lines = progress.feed(raw)
             if lines:
                 job.log.write(("\n".join(lines) + "\n").encode())
-            job.progress(**progress.state())
+                job.progress(**progress.state())
         rc = process.wait()
     finally:
-        timer.cancel()
+        ended.set()
         if process.poll() is None:
             process.kill()
             process.wait()
+        watcher.join()
     if expired.is_set():
         raise SttError(
             f"build of {build.tag}",

@@ -1,0 +1,81 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which images a Dockerfile names."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.stt.engine.plugins.module_utils._build_dockerfile import (
+    expand,
+    instructions,
+    read_dockerfile,
+)
+from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+
+
+def test_without_from() -> None:
+    with pytest.raises(SttError) as caught:
+        read_dockerfile("ARG A=1\nRUN true\n", {}, name="Dockerfile /x")
+    assert str(caught.value).startswith("Dockerfile /x: found no FROM instruction; needed a")
+
+
+def test_unknown_target() -> None:
+    with pytest.raises(SttError, match=r"found no such stage \(one, two\)"):
+        read_dockerfile("FROM a AS one\nFROM one AS two\n", {}, "three")
+
+
+@pytest.mark.parametrize(
+    ("text", "args", "base", "argument"),
+    [
+        ("FROM debian:12\n", {}, "debian:12", None),
+        ("ARG BASE\nFROM $BASE\n", {"BASE": "a:1"}, "a:1", "BASE"),
+        ("ARG BASE=b:2\nFROM ${BASE} AS x\n", {}, "b:2", "BASE"),
+        ("ARG BASE=b:2\nFROM ${BASE}\n", {"BASE": "c"}, "c", "BASE"),
+        ("ARG BASE\nFROM ${BASE:-d:4}\n", {}, "d:4", "BASE"),
+        ("ARG N=a V=1\nFROM $N:$V\n", {"V": "2"}, "a:2", None),
+        ("from --platform=linux/amd64 debian:12 as x\n", {}, "debian:12", None),
+        ("ARG BASE\nFROM $BASE AS a\nFROM a AS b\nFROM b\n", {"BASE": "z"}, "z", "BASE"),
+        ("# FROM no\nFROM \\\n # comment\n\n  yes:1 \\\n  AS x\n", {}, "yes:1", None),
+        ("FROM a\nRUN <<EOF\nFROM b\nEOF\nRUN true\n", {}, "a", None),
+        ("FROM a\nCOPY <<'A' <<B /x/\nFROM b\nA\nFROM c\nB\n", {}, "a", None),
+        ("# escape=`\nFROM `\na\n", {}, "a", None),
+        ("FROM scratch\n", {}, "scratch", None),
+        ('ARG BASE="q:1"\nFROM ${BASE}\n', {}, "q:1", "BASE"),
+        ("ARG BASE\nFROM $BASE\nARG BASE=later\n", {"BASE": "z"}, "z", "BASE"),
+    ],
+)
+def test_base(text: str, args: dict[str, str], base: str, argument: str | None) -> None:
+    found = read_dockerfile(text, args)
+    assert (found.base, found.base_argument, found.images) == (base, argument, ())
+
+
+def test_target_decides_the_base_and_the_others_are_images() -> None:
+    text = (
+        "FROM a:1 AS one\nFROM b:1 AS two\n"
+        "COPY --from=one /x /x\nCOPY --from=c:1 /y /y\nCOPY --from=0 /z /z\n"
+        "RUN --mount=type=bind,from=d:1,target=/m --mount=type=cache,target=/c true\n"
+        "FROM two AS three\n"
+    )
+    found = read_dockerfile(text, {})
+    assert (found.base, found.images) == ("b:1", ("a:1", "c:1", "d:1"))
+    found = read_dockerfile(text, {}, "ONE")
+    assert (found.base, found.images) == ("a:1", ("b:1", "c:1", "d:1"))
+
+
+def test_same_name_later_stage() -> None:
+    """A stage that takes an image's name is that image's child, not its own."""
+    found = read_dockerfile("FROM python AS python\nFROM python\n", {})
+    assert found.base == "python"
+
+
+def test_expand() -> None:
+    values = {"A": "1", "E": ""}
+    assert expand("$A ${A} ${E:-x} ${N:-y} ${A:+z} ${E:+w}|$N", values) == "1 1 x y z |"
+
+
+def test_continuations_are_joined() -> None:
+    assert list(instructions("RUN a && \\\n    b\nENV X=1\n")) == [
+        ("RUN", "a && b"),
+        ("ENV", "X=1"),
+    ]

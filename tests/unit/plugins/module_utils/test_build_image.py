@@ -1,0 +1,185 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sizes of layers, and the words of a failed build."""
+
+from __future__ import annotations
+
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.stt.engine.plugins.module_utils._build_base import ResolvedImage
+from ansible_collections.stt.engine.plugins.module_utils._build_image import layers
+from ansible_collections.stt.engine.plugins.module_utils._build_inputs import BuildRequest
+from ansible_collections.stt.engine.plugins.module_utils._build_progress import Failure
+from ansible_collections.stt.engine.plugins.module_utils._build_run import (
+    Build,
+    build_command,
+    build_error,
+)
+from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
+from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+
+
+def history(*newest_first: tuple[int, str]) -> list[dict[str, Any]]:
+    return [{"Size": str(size), "CreatedBy": words} for size, words in newest_first]
+
+
+def test_history_without_enough_layers_is_refused() -> None:
+    with pytest.raises(SttError, match="found 1 entries with a layer for 2 layers"):
+        layers(["sha256:a", "sha256:b"], history((1, "RUN x")))
+
+
+@pytest.mark.parametrize(
+    ("diff_ids", "entries", "sizes"),
+    [
+        (["a"], history((0, "ENV X=1"), (5, "Imported from -")), [5]),
+        (["a", "b"], history((0, "RUN true"), (0, "USER 0"), (5, "ADD x")), [5, 0]),
+        (
+            ["a", "b", "c"],
+            history((0, "CMD x"), (7, "COPY a"), (0, "WORKDIR /app"), (0, "ENV A"), (5, "ADD x")),
+            [5, 0, 7],
+        ),
+        # A WORKDIR that the engine counted as metadata after all.
+        (["a", "b"], history((7, "COPY a"), (0, "WORKDIR /app"), (5, "ADD x")), [5, 7]),
+        ([], history((0, "LABEL a=b")), []),
+    ],
+)
+def test_layers_get_their_sizes(
+    diff_ids: list[str], entries: list[dict[str, Any]], sizes: list[int]
+) -> None:
+    found = layers(diff_ids, entries)
+    assert [layer["diff_id"] for layer in found] == diff_ids
+    assert [layer["size"] for layer in found] == sizes
+
+
+def make_build(tmp_path: Path, **overrides: Any) -> Build:
+    (tmp_path / "app").mkdir(exist_ok=True)
+    request = BuildRequest(
+        tmp_path,
+        tmp_path / "Dockerfile",
+        build_args={"CUDA": "cu128"},
+        labels={"kind": "x"},
+        secrets={"ca": Path("/etc/ca.pem")},
+        **overrides,
+    )
+    base = ResolvedImage("ubi:1", "sha256:b", "ubi@sha256:b", local=True)
+    tool = ResolvedImage("tool:1", "sha256:t", "tool@sha256:t", local=True)
+    return Build(
+        docker=DockerCli(),
+        builder="default",
+        request=request,
+        document={},
+        digest="d" * 64,
+        tag="stt-engine:dddddddddddd",
+        base=base,
+        base_argument="BASE_IMAGE",
+        images=(tool,),
+        timeout=10,
+    )
+
+
+def test_command(tmp_path: Path) -> None:
+    words = build_command(make_build(tmp_path, target="engine"), tmp_path / "w", tmp_path / "D")
+    assert words[:2] == ["buildx", "build"]
+    assert words[-1] == f"{tmp_path}/w/context"
+    pairs = list(pairwise(words))
+    for pair in (
+        ("--target", "engine"),
+        ("--build-arg", "BASE_IMAGE=ubi@sha256:b"),
+        ("--build-arg", "CUDA=cu128"),
+        ("--label", "kind=x"),
+        ("--label", "stt.engine.owner=stt.engine"),
+        ("--label", f"stt.engine.input-digest={'d' * 64}"),
+        ("--label", "stt.engine.base-digest=sha256:b"),
+        ("--secret", "id=ca,src=/etc/ca.pem"),
+        ("--build-context", "tool:1=docker-image://tool@sha256:t"),
+    ):
+        assert pair in pairs
+    assert "--provenance=false" in words
+    assert "--tag" not in words
+
+
+@pytest.mark.parametrize(
+    ("command", "reason", "lines", "advice"),
+    [
+        (
+            "RUN pip install x",
+            "exit code 1",
+            ["ERROR: No matching distribution found for torch==2.6.0"],
+            "ask for a version that the package index has, or name the right index",
+        ),
+        (
+            "RUN pip install x",
+            "exit code 1",
+            ["SSLError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed"],
+            "pass the company's CA bundle as a build secret; verification stays on",
+        ),
+        (
+            "RUN pip install x",
+            "exit code 1",
+            ["ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE."],
+            "renew the lock: a package is not the one that was locked",
+        ),
+        (
+            "RUN x",
+            "write /x: no space left on device",
+            [],
+            "free space on the file system of Docker's data root",
+        ),
+        (
+            "RUN x",
+            "exit code 137",
+            [],
+            "give the build more memory: the step was killed",
+        ),
+        (
+            "COPY a /a",
+            'failed to compute cache key: checksum of ref 1::2: "/a": not found',
+            [],
+            "add {root}/a to the context or remove it from the COPY",
+        ),
+        (
+            "COPY app /a",
+            'failed to calculate checksum of ref 1::2: "/app": not found',
+            [],
+            "{root}/app is there but ignored: take it out of .dockerignore",
+        ),
+        (
+            "RUN x",
+            "exit code 2",
+            [],
+            "correct what the lines above name in this step and run again",
+        ),
+    ],
+)
+def test_advice(tmp_path: Path, command: str, reason: str, lines: list[str], advice: str) -> None:
+    failure = Failure(2, 3, command, reason, lines)
+    error = build_error(make_build(tmp_path), failure, 1, Path("/jobs/job.log"))
+    assert error.object == f"build of stt-engine:dddddddddddd, step 2/3 {command!r}"
+    assert error.found == " | ".join([reason, *lines])
+    assert error.fix == f"{advice.format(root=tmp_path)} (log: /jobs/job.log)"
+    assert error.details["log_path"] == "/jobs/job.log"
+
+
+def test_failure_outside_of_a_step(tmp_path: Path) -> None:
+    error = build_error(make_build(tmp_path), Failure(0, 0, "", "x", []), 1, Path("/l"))
+    assert error.object == "build of stt-engine:dddddddddddd"
+    assert error.fix == "correct Dockerfile or what the message names, and run again (log: /l)"
+    assert error.details["step"] == ""
+
+
+def test_modules_import_without_site_packages() -> None:
+    """A target has no packages: the module utilities import from the standard library alone."""
+    root = Path(__file__).resolve().parents[4]
+    code = (
+        "import importlib, pathlib, sys\n"
+        f"sys.path[:0] = [{str(root / '.collections')!r}]\n"
+        "base = 'ansible_collections.stt.engine.plugins.module_utils.'\n"
+        "for name in ('_build_image', '_host_check', '_docker_cli'):\n"
+        "    importlib.import_module(base + name)\n"
+    )
+    subprocess.run(["/usr/bin/env", "python3", "-I", "-S", "-c", code], check=True)
