@@ -112,12 +112,16 @@ def unknown(variable: str, roles: Iterable[Role]) -> Problem | None:
         return None
     # The longest prefix is the role that was meant, should one role's name begin another's.
     owner = max(owners, key=lambda role: len(role.prefix))
-    near = difflib.get_close_matches(variable, owner.options, n=1, cutoff=0.6)
+    # The prefix is alike in any case: only what follows it can be near or far.
+    ends = [name.removeprefix(owner.prefix) for name in owner.options]
+    near = difflib.get_close_matches(variable.removeprefix(owner.prefix), ends, n=1, cutoff=0.6)
     return Problem(
         variable,
         found=f"a variable that the role {owner.name} does not know",
         needed=f"a variable of roles/{owner.name}/meta/argument_specs.yml",
-        fix=f"did you mean {near[0]}?" if near else f"remove it; the role knows {_names(owner)}",
+        fix=f"did you mean {owner.prefix}{near[0]}?"
+        if near
+        else f"remove it; the role knows {_names(owner)}",
     )
 
 
@@ -142,6 +146,14 @@ def _names(role: Role) -> str:
 
 def malformed(variable: str, option: Option, value: Any, pattern: str | None) -> Problem | None:
     """The problem of a value that is not of its kind, or None."""
+    if value is None and (option.get("required") or option.get("default") is not None):
+        # Ansible takes null for a value of every kind, and it hides the role's default.
+        return Problem(
+            variable,
+            found="null",
+            needed=describe(option),
+            fix=f"give {variable} a value, or remove it to have the role's default",
+        )
     shown = "a hidden value" if option.get("no_log") else show(value)
     messages = (
         ArgumentSpecValidator({variable: dict(option)}).validate({variable: value}).error_messages

@@ -46,13 +46,20 @@ def _describe(error: Any) -> str:
 
 def dump(value: Any) -> str:
     """The sorted block form of a plain value, one line for each scalar."""
+    content = plain(value)
+    text = _dump(content, readable=True)
+    # PyYAML does not escape every control character that it cannot read back.
+    return text if load(text) == content else _dump(content, readable=False)
+
+
+def _dump(value: Any, *, readable: bool) -> str:
     import yaml
 
     text: str = yaml.safe_dump(
-        plain(value),
+        value,
         sort_keys=True,
         default_flow_style=False,
-        allow_unicode=True,
+        allow_unicode=readable,
         width=4096,
     )
     return text

@@ -63,7 +63,8 @@ options:
         elements: str
       image:
         description:
-          - The image as M(stt.engine.stt_image_build) returns it, with C(base) and C(cuda) if known.
+          - The image as M(stt.engine.stt_image_build) returns it.
+          - C(base) and C(cuda) are shown when they are there.
         type: dict
       models:
         description:

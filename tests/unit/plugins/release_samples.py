@@ -11,6 +11,8 @@ from typing import Any
 NO_GPU = "no GPU on this host"
 COMMIT = "41f01f3fe87f28c78e2fbf8b568835947dd65ed9"
 
+MODELS = "/opt/stt/models/stt-lab_whisper-tiny-en-ko"
+
 
 def digest(word: str) -> str:
     """A SHA-256 to stand for some content."""
@@ -69,6 +71,17 @@ CHECK_NAMES = {
     "R6.1": ["containers_removed"],
     "R6.2": ["logs_kept", "image_listed"],
 }
+LAYER_BYTES = (
+    257_000_000,
+    1_830_000_000,
+    1_990_000_000,
+    1_700_000_000,
+    1_410_000_000,
+    612_000_000,
+    41_200,
+    3_072,
+    0,
+)
 NEEDS_GPU = {"R4.3/cuda_available", "R4.3/cuda_matmul", "R5.2/load_int8_float16"}
 
 TRANSCRIPTS = [
@@ -139,10 +152,7 @@ def passed_on_cpu() -> dict[str, Any]:
             "cuda": "cu128",
             "layers": [
                 {"diff_id": f"sha256:{digest(str(number))}", "size": size}
-                for number, size in enumerate(
-                    [257_000_000, 1_830_000_000, 1_990_000_000, 1_700_000_000, 1_410_000_000]
-                    + [612_000_000, 41_200, 3_072, 0]
-                )
+                for number, size in enumerate(LAYER_BYTES)
             ],
             "size": 7_799_044_272,
             "reason": "no image of these inputs",
@@ -151,14 +161,14 @@ def passed_on_cpu() -> dict[str, Any]:
             {
                 "repository": "stt-lab/whisper-tiny-en-ko",
                 "commit": COMMIT,
-                "path": f"/opt/stt/models/stt-lab_whisper-tiny-en-ko/{COMMIT}",
+                "path": f"{MODELS}/{COMMIT}",
                 "files": files({"model.safetensors": 7_440_000, "config.json": 1_300}),
             },
             {
                 "repository": "stt-lab/whisper-tiny-en-ko",
                 "commit": COMMIT,
                 "quantization": "int8_float16",
-                "path": f"/opt/stt/models/stt-lab_whisper-tiny-en-ko/{COMMIT}-ct2-int8-0123456789ab",
+                "path": f"{MODELS}/{COMMIT}-ct2-int8_float16-0123456789ab",
                 "files": files({"model.bin": 4_100_000, "vocabulary.json": 900_000}),
             },
         ],
