@@ -33,6 +33,10 @@ PARTS: tuple[tuple[str, str, str], ...] = (
     ("packages", r".*", "the packages of the service and of the model tools"),
 )
 
+# Triton wants setuptools, any since 40.8, and every base brings one in its environment. To replace
+# it would leave marks of removal in the layer, whose times no build can fix.
+FROM_BASE = ("setuptools",)
+
 
 class LockError(Exception):
     """A report that cannot become a lock; the message says why and what to do."""
@@ -66,6 +70,8 @@ def pins_of(report: dict[str, Any]) -> list[Pin]:
         if not metadata.get("name") or not metadata.get("version"):
             raise LockError(f"an entry without name and version: {sorted(item)}")
         pin = Pin(normalized(metadata["name"]), metadata["version"], sha256_of(item))
+        if pin.name in FROM_BASE:
+            continue
         if pin.name in pins:
             raise LockError(f"{pin.name} is in the report twice")
         pins[pin.name] = pin
