@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
+import ssl
 import sys
 import threading
 from http.server import ThreadingHTTPServer
@@ -55,6 +56,7 @@ class HubServer(ThreadingHTTPServer):
         self.stats = Stats()
         self.ending = threading.Event()
         self.storage_port = 0
+        self.scheme = "http"
         super().__init__(address, HubHandler)
 
     def server_bind(self) -> None:
@@ -64,10 +66,23 @@ class HubServer(ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = self.socket.getsockname()
 
+    def use_tls(self, certificate: Path) -> None:
+        """Speak HTTPS with a PEM file that holds the private key and the certificate chain."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        # The handshake waits for the client: it belongs to the connection's thread.
+        self.socket = context.wrap_socket(
+            self.socket, server_side=True, do_handshake_on_connect=False
+        )
+        self.scheme = "https"
+
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report a handler's failure in one line; a client that went away is no failure."""
+        """Report a handler's failure in one line; a client that went away is no failure.
+
+        Neither is one that does not trust the certificate.
+        """
         error = sys.exception()
-        if isinstance(error, ConnectionError | TimeoutError):
+        if isinstance(error, ConnectionError | TimeoutError | ssl.SSLError):
             return
         print(f"hub: {client_address}: {type(error).__name__}: {error}", file=sys.stderr)
         request.close()
@@ -89,6 +104,7 @@ class Hub:
         port: int = 0,
         page_size: int = PAGE_SIZE,
         hashes: Path | None = None,
+        certificate: Path | None = None,
         verbose: bool = False,
     ) -> None:
         repositories = Repositories(repos, HashCache(hashes))
@@ -99,6 +115,9 @@ class Hub:
         self.storage.stats = self.server.stats
         self.storage.ending = self.server.ending
         self.server.storage_port = self.storage.server_port
+        if certificate is not None:
+            for server in (self.server, self.storage):
+                server.use_tls(certificate)
         self.faults: Faults = self.server.faults
         self.stats: Stats = self.server.stats
         self._threads = [
@@ -109,7 +128,7 @@ class Hub:
     @property
     def url(self) -> str:
         """Address of the hub, without a slash at its end: what HF_ENDPOINT takes."""
-        return f"http://{self.server.server_name}:{self.server.server_port}"
+        return f"{self.server.scheme}://{self.server.server_name}:{self.server.server_port}"
 
     def commit(self, repository: str) -> str:
         """Return the commit that `main` of a repository names, faults left aside."""
@@ -146,6 +165,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8080, help="port, 0: any (default %(default)s)")
     parser.add_argument("--page-size", type=int, default=PAGE_SIZE, help="entries of a tree page")
     parser.add_argument("--hashes", type=Path, help="file that keeps digests between runs")
+    parser.add_argument(
+        "--certificate", type=Path, help="speak HTTPS: PEM file with private key and certificate"
+    )
     parser.add_argument("--quiet", action="store_true", help="no line for each request")
     options = parser.parse_args(arguments)
     if not options.repos.is_dir():
@@ -158,6 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
             port=options.port,
             page_size=options.page_size,
             hashes=options.hashes,
+            certificate=options.certificate,
             verbose=not options.quiet,
         )
     except OSError as error:

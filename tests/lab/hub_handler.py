@@ -264,7 +264,7 @@ class HubHandler(Answering):
         if fault := self._take("redirect"):
             host = self.headers.get("Host", "localhost").partition(":")[0]
             target = f"/_storage/{repository}/{snapshot.commit}/{quote(name)}"
-            target = f"http://{host}:{self.hub.storage_port}{target}"
+            target = f"{self.hub.scheme}://{host}:{self.hub.storage_port}{target}"
             headers["Location"] = target if fault.value is None else str(fault.value)
             self._reply(302, b"", "text/plain; charset=utf-8", headers)
             return
@@ -284,7 +284,7 @@ class HubHandler(Answering):
 
     def _origin(self) -> str:
         """Return the address by which the client knows this hub."""
-        return f"http://{self.headers.get('Host', 'localhost')}"
+        return f"{self.hub.scheme}://{self.headers.get('Host', 'localhost')}"
 
     def _wheels(self, inside: str) -> None:
         root = self.hub.wheels

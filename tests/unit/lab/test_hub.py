@@ -7,7 +7,11 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import ssl
+import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -378,3 +382,29 @@ def test_connection_is_kept_for_further_requests(hub: Hub) -> None:
         connection.request("GET", f"/{REPOSITORY}/resolve/main/config.json")
         assert connection.getresponse().read() == CONFIG
     connection.close()
+
+
+def test_https_with_a_certificate_of_ones_own(hub: Hub, tmp_path: Path) -> None:
+    pem, key = tmp_path / "hub.pem", tmp_path / "hub.key"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += [
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=hub",
+        "-addext",
+        "subjectAltName=IP:127.0.0.1",
+    ]
+    command += ["-keyout", str(key), "-out", str(pem)]
+    subprocess.run(command, check=True, capture_output=True)
+    both = tmp_path / "both.pem"
+    both.write_bytes(key.read_bytes() + pem.read_bytes())
+    with Hub(hub.server.repositories.root, certificate=both) as secure:
+        url = f"{secure.url}/{REPOSITORY}/resolve/main/config.json"
+        assert url.startswith("https://")
+        trusting = ssl.create_default_context(cafile=str(pem))
+        with urllib.request.urlopen(url, context=trusting, timeout=10) as answer:
+            assert answer.read() == CONFIG
+        with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+            urllib.request.urlopen(url, context=ssl.create_default_context(), timeout=10)
