@@ -122,7 +122,7 @@ def test_arguments_labels_and_modes_are_inputs(host: BuildHost) -> None:
     host.put(CONTEXT)
     first = host.build(build_args={"EXTRA": "1"}, labels={"kind": "test"})
     assert inspect(host, first["tag"])["Config"]["Labels"]["kind"] == "test"
-    same = {"build_args": {"EXTRA": 1}, "labels": {"kind": "test"}}
+    same: dict[str, Any] = {"build_args": {"EXTRA": 1}, "labels": {"kind": "test"}}
     assert host.build(**same)["changed"] is False
     for change, reason in (
         ({"build_args": {"EXTRA": "2"}}, "changed build argument EXTRA"),
@@ -361,7 +361,7 @@ def test_base_from_an_archive(host: BuildHost) -> None:
         f" && docker rmi {name}"
     )
     host.put(CONTEXT)
-    arguments = {"base": name, "base_archive": archive}
+    arguments: dict[str, Any] = {"base": name, "base_archive": archive}
     predicted = host.build(check=True, **arguments)
     assert host.ssh(f"docker images -q {name}") == ""
     built = host.build(**arguments)

@@ -205,11 +205,15 @@ def test_arguments_and_labels_count_and_their_order_does_not(
     with tempfile.TemporaryDirectory() as folder:
         root = make_tree(Path(folder))
         for kind in ("build_args", "labels"):
-            first = input_digest(document(root, **{kind: one}))
-            second = input_digest(document(root, **{kind: two}))
+
+            def digest(values: dict[str, str], kind: str = kind) -> str:
+                chosen: dict[str, Any] = {kind: values}
+                return input_digest(document(root, **chosen))
+
+            first, second = digest(one), digest(two)
             assert (first == second) is (one == two)
             turned = dict(reversed(list(one.items())))
-            assert input_digest(document(root, **{kind: turned})) == first
+            assert digest(turned) == first
         if one:
             as_args = input_digest(document(root, build_args=one))
             assert as_args != input_digest(document(root, labels=one))
