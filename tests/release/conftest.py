@@ -1,0 +1,101 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole runs of the release playbook on the lab, judged from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.layout import Places, cache_root
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PLAYBOOK = "playbooks/release.yml"
+RECAP = re.compile(r"^lab-build\s*: (.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of ansible-playbook."""
+
+    rc: int
+    output: str
+
+    @property
+    def recap(self) -> dict[str, int]:
+        """The build server's line of the recap."""
+        match = RECAP.search(self.output)
+        assert match, self.output[-4000:]
+        return {name: int(value) for name, value in (word.split("=") for word in match[1].split())}
+
+
+class Lab:
+    """The lab's build server and the controller's side of it."""
+
+    def __init__(self, releases: Path) -> None:
+        self.releases = releases
+
+    def play(
+        self,
+        *options: str,
+        variables: dict[str, Any] | None = None,
+        playbook: str = PLAYBOOK,
+        cwd: Path = CHECKOUT,
+        inventory: str = "inventory/lab",
+        timeout: float = 1500,
+    ) -> Run:
+        """Run a playbook as its user would."""
+        given = {"release_seal_directory": str(self.releases), **(variables or {})}
+        command = [
+            str(Path(sys.executable).with_name("ansible-playbook")), playbook, "-i", inventory,
+            "--extra-vars", json.dumps(given), *options,
+        ]  # fmt: skip
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env={**os.environ, "LC_ALL": "C.UTF-8", "ANSIBLE_NOCOLOR": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Run(done.returncode, done.stdout)
+
+    def ssh(self, command: str) -> str:
+        """Run a shell command on the build server over plain ssh."""
+        places = Places(cache_root())
+        return subprocess.run(
+            [
+                "ssh", "-i", str(places.key), "-p", "2289", "-o", "IdentitiesOnly=yes",
+                "-o", f"UserKnownHostsFile={places.known_hosts}", "root@127.0.0.1", command,
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=True,
+        ).stdout  # fmt: skip
+
+    def newest(self) -> Path:
+        """The newest release's directory."""
+        return (self.releases / "latest").resolve()
+
+    def report(self) -> dict[str, Any]:
+        """The newest release's report."""
+        document: dict[str, Any] = json.loads((self.newest() / "report.json").read_bytes())
+        return document
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The lab, with a place for releases of this test run alone."""
+    yield Lab(tmp_path_factory.mktemp("releases"))

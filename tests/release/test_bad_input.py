@@ -1,0 +1,45 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bad input gets one clear sentence before anything is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.release.conftest import Lab
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"whisper_model_revison": "main"}, "did you mean whisper_model_revision"),
+        ({"whisper_model_revision": "not a revision!"}, "whisper_model_revision"),
+        ({"whisper_model_quantization": "int3"}, "int3"),
+        ({"stt_root": "relative/path"}, "stt_root"),
+    ],
+)
+def test_a_value_that_cannot_be_right_is_refused_before_the_server_is_asked(
+    lab: Lab, variables: dict[str, Any], sentence: str
+) -> None:
+    run = lab.play(variables=variables)
+    assert run.rc != 0
+    assert sentence in run.output
+    assert "lab-build " not in run.output.partition("PLAY RECAP")[2]
+
+
+def test_an_inventory_without_the_group_is_refused(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text("servers:\n  hosts:\n    somewhere:\n")
+    run = lab.play(inventory=str(tmp_path))
+    assert run.rc != 0
+    assert "build" in run.output
+    assert "needed" in run.output
+
+
+def test_a_root_that_cannot_be_written_is_named_and_nothing_is_made(lab: Lab) -> None:
+    run = lab.play(variables={"stt_root": "/proc/stt"})
+    assert run.rc != 0
+    assert "R1.1 root_writable: found" in run.output
+    assert run.recap["changed"] == 0

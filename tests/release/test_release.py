@@ -1,0 +1,98 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole way: a release is made, made again without a change, and proven from outside."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.release.conftest import Lab, Run
+
+STEPS = {
+    *("R1.1", "R1.2", "R1.3", "R2.1", "R2.2", "R2.3", "R2.4", "R3.1", "R3.2", "R3.3"),
+    *("R4.1", "R4.2", "R4.3", "R4.4", "R5.1", "R5.2", "R5.3", "R5.4", "R6.1", "R6.2", "R6.3"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def released(lab: Lab) -> Run:
+    run = lab.play()
+    assert run.rc == 0, run.output[-6000:]
+    return run
+
+
+@pytest.mark.usefixtures("released")
+def test_every_step_of_the_runbook_has_a_result_and_the_verdict_is_passed(lab: Lab) -> None:
+    report = lab.report()
+    assert report["verdict"] == "passed"
+    assert {check["id"] for check in report["checks"]} >= STEPS
+    assert {check["status"] for check in report["checks"]} <= {"passed", "skipped"}
+    assert {phase["id"] for phase in report["phases"]} == {"R1", "R2", "R3", "R4", "R5", "R6"}
+
+
+@pytest.mark.usefixtures("released")
+def test_what_needs_a_gpu_is_skipped_with_its_reason_and_the_manifest_says_so(lab: Lab) -> None:
+    skipped = [check for check in lab.report()["checks"] if check["status"] == "skipped"]
+    assert skipped
+    assert all("no GPU on this host" in check["found"] for check in skipped)
+    manifest = json.loads((lab.newest() / "manifest.json").read_bytes())
+    assert manifest["predicate"]["gpu"] == "absent"
+
+
+@pytest.mark.usefixtures("released")
+def test_the_clips_were_really_transcribed_by_all_three(lab: Lab) -> None:
+    for step in ("R5.5", "R5.6", "R5.7"):
+        checks = [check for check in lab.report()["checks"] if check["id"] == step]
+        assert checks
+        assert all(check["status"] == "passed" for check in checks), checks
+
+
+@pytest.mark.usefixtures("released")
+def test_stock_openssl_verifies_the_manifest_and_refuses_an_edit(lab: Lab, tmp_path: Path) -> None:
+    release = lab.newest()
+    command = ["openssl", "dgst", "-sha256", "-verify", str(release / "release.pub")]
+    command += ["-signature", str(release / "manifest.json.sig")]
+    subprocess.run([*command, str(release / "manifest.json")], check=True, capture_output=True)
+    edited = tmp_path / "manifest.json"
+    edited.write_bytes((release / "manifest.json").read_bytes().replace(b"absent", b"proven"))
+    refused = subprocess.run([*command, str(edited)], check=False, capture_output=True)
+    assert refused.returncode != 0
+
+
+@pytest.mark.usefixtures("released")
+def test_the_image_is_the_cuda_one_and_carries_its_tags(lab: Lab) -> None:
+    name = f"stt-engine:{lab.newest().name}"
+    script = "import torch; print(torch.__version__, torch.version.cuda)"
+    printed = lab.ssh(
+        f"docker run --rm --network none --read-only --tmpfs /tmp {name} python3 -c '{script}'"
+    )
+    assert printed.split() == ["2.8.0+cu128", "12.8"]
+    ids = lab.ssh(
+        f"docker image inspect --format '{{{{.Id}}}}' {name} stt-engine:cuda128-debian12-v1.2"
+    ).split()
+    assert len(ids) == 2
+    assert ids[0] == ids[1]
+    size = int(lab.ssh(f"docker image inspect --format '{{{{.Size}}}}' {name}"))
+    assert size > 6_000_000_000
+
+
+@pytest.mark.usefixtures("released")
+def test_a_second_run_changes_nothing_and_names_the_same_release(lab: Lab) -> None:
+    before = lab.newest().name
+    manifest = (lab.newest() / "manifest.json").read_bytes()
+    run = lab.play()
+    assert run.rc == 0, run.output[-6000:]
+    assert run.recap["changed"] == 0, run.output
+    assert lab.newest().name == before
+    assert (lab.newest() / "manifest.json").read_bytes() == manifest
+
+
+@pytest.mark.usefixtures("released")
+def test_a_dry_run_changes_nothing(lab: Lab) -> None:
+    run = lab.play("--check", "--diff")
+    assert run.rc == 0, run.output[-6000:]
+    assert run.recap["changed"] == 0, run.output
