@@ -134,7 +134,10 @@ def _moment_after(existing: dict[str, Any] | None) -> datetime:
     now = datetime.now(UTC)
     predicate = (existing or {}).get("predicate")
     sealed = predicate.get("release", {}).get("sealed") if isinstance(predicate, dict) else None
-    return max(now, parse(sealed) + timedelta(seconds=1)) if isinstance(sealed, str) else now
+    try:
+        return max(now, parse(str(sealed)) + timedelta(seconds=1))
+    except (TypeError, ValueError):
+        return now
 
 
 def _refuse_another(path: Path, existing: dict[str, Any] | None, name: str) -> None:

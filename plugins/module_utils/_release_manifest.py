@@ -244,11 +244,18 @@ def render(statement: Mapping[str, Any]) -> bytes:
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """The manifest in a file, or None when there is none that can be read."""
+    """The manifest in a file, or None when there is none or it is not JSON."""
     try:
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
+    except OSError as error:
+        raise SttError(
+            f"release manifest {path}",
+            found=f"a file that cannot be read ({error.strerror})",
+            needed="a file that the user who releases may read",
+            fix="correct its permissions, or choose another directory for releases",
+        ) from error
     return content if isinstance(content, dict) else None
 
 

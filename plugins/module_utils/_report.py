@@ -72,10 +72,11 @@ def build_report(results: Mapping[str, Any], *, language: str, now: datetime) ->
     stopped = failure is not None
     # The closing checklist is a planned check too; its result is made here.
     wanted = (set(results.get("planned") or []) | set(required_steps())) - {CHECKLIST_ID}
-    judgement = judge(results.get("checks") or [], () if stopped else wanted)
-    checklist = _checklist(judgement.checks, language, stopped)
-    criteria = _lines(CRITERIA, judgement.checks, language, stopped)
-    final = judge([*judgement.checks, _closing(checklist + criteria)])
+    checks = judge(results.get("checks") or []).checks
+    checklist = _checklist(checks, language, stopped)
+    criteria = _lines(CRITERIA, checks, language, stopped)
+    # A stopped release has no closing checklist: it never came to it.
+    final = judge(checks) if stopped else judge([*checks, _closing(checklist + criteria)], wanted)
     finished = str(results.get("finished") or timestamp(now))
     phases = _phases(results.get("phases") or [], final, finished, language, stopped)
     started = str(
@@ -98,7 +99,7 @@ def build_report(results: Mapping[str, Any], *, language: str, now: datetime) ->
         "phases": phases,
         "checklist": checklist,
         "criteria": criteria,
-        "beyond": _lines(BEYOND, judgement.checks, language, stopped),
+        "beyond": _lines(BEYOND, checks, language, stopped),
         "checks": final.checks,
         "failure": failure and {"phase": failure["phase"] or _last_phase(phases), **_rest(failure)},
         "image": image,
