@@ -64,7 +64,7 @@ class ActionModule(ControllerAction):
         existing = _read(files["json"])
         contents = {
             "json": _json(report),
-            "html": page(report).encode("utf-8"),
+            "html": page(report).encode("utf-8", "replace"),
             "junit": junit(report),
         }
         if not self._task.check_mode:
@@ -84,7 +84,9 @@ class ActionModule(ControllerAction):
 
 
 def _json(report: dict[str, Any]) -> bytes:
-    return (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+    # A lone surrogate, as undecodable output of a command leaves it, becomes its JSON escape.
+    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -77,4 +77,5 @@ def complete(path: Path, tasks: dict[str, int]) -> None:
     """Put the counts into a report."""
     report = json.loads(path.read_bytes())
     report["tasks"] = tasks
-    write_atomically(path, (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode())
+    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(path, text.encode("utf-8", "backslashreplace"))

@@ -240,7 +240,9 @@ def driver_for(cuda: Any) -> dict[str, str] | None:
 
 def render(statement: Mapping[str, Any]) -> bytes:
     """The file's bytes, sorted and indented: they are what is signed."""
-    return (json.dumps(statement, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(statement, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    # A lone surrogate, as undecodable output of a command leaves it, becomes its JSON escape.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def read(path: Path) -> dict[str, Any] | None:

@@ -144,6 +144,11 @@ def test_the_bytes_are_json_that_reads_back_and_never_vary() -> None:
     assert manifest.render(made) == manifest.render(json.loads(manifest.render(made)))
 
 
+def test_output_that_was_no_text_does_not_stop_the_sealing() -> None:
+    made = statement([*RESULTS["checks"], check("R5.9", "x", found="\udcff")])
+    assert json.loads(manifest.render(made)) == made
+
+
 def test_a_missing_or_damaged_manifest_is_written(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
     assert manifest.read(path) is None
