@@ -119,7 +119,7 @@ def _clear(workspace: Path) -> None:
 def _copy_inputs(build: Build, workspace: Path) -> Path:
     """Copy context and Dockerfile and prove that they are what the digest was made of."""
     request = build.request
-    copy = workspace / "context"
+    copy = context_copy(build, workspace)
     copy_context(request.context, current_entries(request), copy, request.epoch)
     dockerfile = workspace / "dockerfile" / request.dockerfile.name
     dockerfile.parent.mkdir()
@@ -139,6 +139,16 @@ def _copy_inputs(build: Build, workspace: Path) -> Path:
             fix="run again when nothing writes to it any more",
         )
     return dockerfile
+
+
+def context_copy(build: Build, workspace: Path) -> Path:
+    """Where the copy of the context lies: in a directory whose name no other content ever has.
+
+    BuildKit sends only what differs from the last context in a directory of that name, on
+    whatever path, and compares sizes and times alone. With one fixed time, an edit that keeps
+    the size would be missed under a name that is used again.
+    """
+    return workspace / build.digest
 
 
 def build_command(build: Build, workspace: Path, dockerfile: Path) -> list[str]:
@@ -167,7 +177,7 @@ def build_command(build: Build, workspace: Path, dockerfile: Path) -> list[str]:
             words += [option, f"{name}={value}"]
     for identifier, path in request.secrets.items():
         words += ["--secret", f"id={identifier},src={path}"]
-    return [*words, str(workspace / "context")]
+    return [*words, str(context_copy(build, workspace))]
 
 
 def _execute(build: Build, workspace: Path, dockerfile: Path, job: JobContext) -> BuildProgress:

@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ class BuildHost:
             for name, content in files.items():
                 data = content.encode() if isinstance(content, str) else content
                 info = tarfile.TarInfo(name)
-                info.size, info.mode = len(data), 0o644
+                info.size, info.mode, info.mtime = len(data), 0o644, int(time.time())
                 archive.addfile(info, io.BytesIO(data))
         return self.unpack(packed.getvalue(), below)
 

@@ -308,6 +308,19 @@ def test_the_image_holds_exactly_what_was_hashed(host: BuildHost) -> None:
     assert not {"skip/b", "Dockerfile"} & set(listed.split())
 
 
+def test_an_edit_of_the_same_size_is_in_the_image(host: BuildHost) -> None:
+    """BuildKit compares size and time of what it was sent before, not its content."""
+    for content in ("one", "two", "one", "six"):
+        host.put({"Dockerfile": "FROM scratch\nCOPY . /\n", "x": content, "d/y": content})
+        host.ssh(f"find {host.directory}/context -exec touch -d 2001-01-01 {{}} +")
+        built = host.build(base="")
+        found = host.ssh(
+            f"id=$(docker create {built['tag']} x); docker cp $id:/x - | tar -xO; "
+            "docker cp $id:/d/y - | tar -xO; docker rm $id >/dev/null"
+        )
+        assert found == content * 2
+
+
 def test_a_copied_layer_depends_on_content_alone(host: BuildHost) -> None:
     layers = []
     for level, when in (("1", "2001-02-03"), ("2", "2011-12-13")):

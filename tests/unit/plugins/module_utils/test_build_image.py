@@ -85,7 +85,7 @@ def make_build(tmp_path: Path, **overrides: Any) -> Build:
 def test_command(tmp_path: Path) -> None:
     words = build_command(make_build(tmp_path, target="engine"), tmp_path / "w", tmp_path / "D")
     assert words[:2] == ["buildx", "build"]
-    assert words[-1] == f"{tmp_path}/w/context"
+    assert words[-1] == f"{tmp_path}/w/{'d' * 64}"
     pairs = list(pairwise(words))
     for pair in (
         ("--target", "engine"),
