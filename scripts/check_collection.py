@@ -31,7 +31,7 @@ NEEDED = (
     "roles",
 )
 UNWANTED = (".git", ".venv", "Makefile", "inventory/lab", "scripts", "tests")
-PLUGIN_KINDS = ("action", "callback", "filter", "module_utils", "modules")
+PLUGIN_KINDS = ("action", "callback", "filter", "module_utils", "modules", "plugin_utils")
 IMPORT_ALL = """
 import importlib, sys
 sys.path.insert(0, sys.argv[1])
