@@ -65,7 +65,7 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
                     break
                 line = ""
         parts.append(line)
-        word, _, rest = " ".join(part.strip() for part in parts).partition(" ")
+        word, _space, rest = " ".join(part.strip() for part in parts).partition(" ")
         name = word.upper()
         if name in ("RUN", "COPY", "ADD"):
             for heredoc in _HEREDOC.finditer(rest):
@@ -135,7 +135,7 @@ def read_dockerfile(
 
 def _arguments(rest: str) -> Iterator[tuple[str, str]]:
     for word in shlex.split(rest):
-        argument, _, default = word.partition("=")
+        argument, _equals, default = word.partition("=")
         yield argument, default
 
 

@@ -291,7 +291,7 @@ def layers(diff_ids: list[str], history: list[dict[str, Any]]) -> list[dict[str,
         )
     return [
         {"diff_id": diff_id, "size": size}
-        for diff_id, (size, _) in zip(diff_ids, sizes, strict=True)
+        for diff_id, (size, _words) in zip(diff_ids, sizes, strict=True)
     ]
 
 

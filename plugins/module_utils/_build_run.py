@@ -218,8 +218,7 @@ def _execute(build: Build, workspace: Path, dockerfile: Path, job: JobContext) -
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
-        assert process.stderr is not None
-        for raw in process.stderr:
+        for raw in process.stderr or ():
             lines = progress.feed(raw)
             if lines:
                 job.log.write(("\n".join(lines) + "\n").encode())

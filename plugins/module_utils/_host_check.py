@@ -89,12 +89,12 @@ class HostCheck:
         self._docker = docker
         self._needs = needs
         self._proc, self._dev, self._etc = proc, dev, etc
-        self._version: DockerVersion | None = None
-        self._docker_error: SttError | None = None
+        self._probe: DockerVersion | SttError
         try:
-            self._version = docker.probe()
+            self._probe = docker.probe()
         except SttError as error:
-            self._docker_error = error
+            self._probe = error
+        self._version = None if isinstance(self._probe, SttError) else self._probe
         runtimes = self._version.runtimes if self._version else ()
         self._gpu = system.find_gpu(dev, runtimes)
 
@@ -155,14 +155,14 @@ class HostCheck:
         return _result(name, status, outcome.expected, outcome.found, "", began, outcome.evidence)
 
     def _engine(self) -> Outcome:
-        if self._version is None:
-            assert self._docker_error is not None
-            raise self._docker_error
-        require_engine(self._version, self._needs.minimum_engine)
+        if isinstance(self._probe, SttError):
+            raise self._probe
+        found, minimum = self._probe, self._needs.minimum_engine
+        require_engine(found, minimum)
         return Outcome(
-            f"Docker engine {self._needs.minimum_engine} or newer",
-            f"Docker engine {self._version.server}, storage driver {self._version.storage_driver}",
-            {"client": self._version.client, "server": self._version.server},
+            f"Docker engine {minimum} or newer",
+            f"Docker engine {found.server}, storage driver {found.storage_driver}",
+            {"client": found.client, "server": found.server},
         )
 
     def _buildx(self) -> Outcome:
@@ -322,7 +322,7 @@ class HostCheck:
         try:
             answers = ask_all(urls, trust(self._needs.ca_bundle))
         except SttError as error:
-            answers = [error for _ in urls]
+            answers = [error for _url in urls]
         checks = []
         used: dict[str, int] = {}
         for url, answer in zip(urls, answers, strict=True):

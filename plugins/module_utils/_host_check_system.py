@@ -55,7 +55,7 @@ def meminfo(proc: Path) -> dict[str, int]:
     """Memory by the kernel's names, in bytes."""
     entries = {}
     for line in (proc / "meminfo").read_text().splitlines():
-        name, _, rest = line.partition(":")
+        name, _colon, rest = line.partition(":")
         words = rest.split()
         if len(words) == 2 and words[1] == "kB":
             entries[name] = int(words[0]) * 1024
