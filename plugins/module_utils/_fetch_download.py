@@ -102,11 +102,6 @@ class Download:
         self.resumed = sum(file.have for file in self._files)
         self._have = self.resumed
 
-    @property
-    def allocated(self) -> int:
-        """Bytes that the staged files take on disk already."""
-        return sum(file.allocated for file in self._files)
-
     def run(self) -> Outcome:
         """Bring all files; raises SttError with what was there kept for the next run."""
         sources = [self._make_source() for _ in range(self._streams)]

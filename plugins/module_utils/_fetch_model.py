@@ -93,10 +93,10 @@ class ModelFetch:
         self._wanted = self.selection.choose(self._tree())
         whole = self.published.whole(self._wanted, self.settings.full)
         missing = [remote for remote in self._wanted if remote.path not in whole]
-        download = self._download(missing, _ignore, _ignore)
-        needed = download.total - download.allocated + _RESERVE_BYTES
         if missing:
-            self.check_space(needed)
+            total = sum(remote.size for remote in missing)
+            self.check_space(max(0, total - self._staged_bytes()) + _RESERVE_BYTES)
+        download = self._download(missing, _ignore, _ignore)
         return Plan(self._wanted, missing, whole, download.total - download.resumed)
 
     def check_space(self, needed: int) -> None:
@@ -143,6 +143,12 @@ class ModelFetch:
             "repeated": outcome.repeated,
             "seconds": round(seconds, 3),
         }
+
+    def _staged_bytes(self) -> int:
+        """Bytes on disk that an earlier fetch has taken already."""
+        staged = self.settings.root / STAGING / self._staging_name / "files"
+        files = (path for path in staged.rglob("*") if path.is_file())
+        return sum(path.stat().st_blocks * 512 for path in files)
 
     def _tree(self) -> ModelTree:
         if self.settings.source_path is not None:
@@ -209,12 +215,16 @@ class ModelFetch:
 def check_writable(path: Path) -> None:
     """Refuse a directory that this user could not make or write; makes nothing."""
     existing = path
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    if not existing.is_dir():
-        found = f"{existing}, which is no directory"
-    elif not os.access(existing, os.W_OK | os.X_OK):
+    try:
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        usable = os.access(existing, os.W_OK | os.X_OK)
+    except PermissionError:
+        usable = False
+    if not usable:
         found = f"no permission to write in {existing}"
+    elif not existing.is_dir():
+        found = f"{existing}, which is no directory"
     else:
         return
     raise SttError(

@@ -63,13 +63,6 @@ class StagedFile:
         """Bytes in finished chunks."""
         return sum(self.span(index) for index, mark in enumerate(self.done) if mark)
 
-    @property
-    def allocated(self) -> int:
-        """Bytes that the staged file already takes on disk."""
-        with suppress(FileNotFoundError):
-            return min(self.remote.size, self.path.stat().st_blocks * 512)
-        return 0
-
     def span(self, index: int) -> int:
         """Length of a chunk; the last one may be shorter."""
         return min(self.chunk_bytes, self.remote.size - index * self.chunk_bytes)

@@ -1,0 +1,434 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""stt_model_fetch and stt_model_info as Ansible runs them, against a hub in its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.model_lab import (
+    CHECKOUT,
+    CHUNK,
+    FETCHED,
+    REPOSITORY,
+    STREAMS,
+    WEIGHTS,
+    Case,
+    HubProcess,
+    end_module,
+    make_repository,
+    run_module,
+    snapshot,
+    start_module,
+)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_repository(tmp_path_factory.mktemp("repositories"))
+
+
+@pytest.fixture(scope="module")
+def running_hub(repository: Path) -> Iterator[HubProcess]:
+    with HubProcess(repository.parents[1]) as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub(running_hub: HubProcess) -> HubProcess:
+    running_hub.reset()
+    return running_hub
+
+
+@pytest.fixture
+def case(hub: HubProcess, tmp_path: Path) -> Case:
+    return Case(hub, tmp_path / "stt")
+
+
+def test_bad_parameters_get_one_sentence_before_anything_is_asked(
+    case: Case, hub: HubProcess
+) -> None:
+    hub.reset()
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"commit": "main"}, "commit: found 'main'; needed a full commit of 40 hexadecimal"),
+        ({"repository": "whisper"}, "repository: found 'whisper'; needed OWNER/NAME"),
+        ({"endpoint": "hub"}, "endpoint: found 'hub'; needed an address such as https://"),
+        ({"streams": 0}, "streams: found 0; needed 1 to 64; fix: correct streams"),
+        ({"chunk_bytes": 1}, "chunk_bytes: found 1; needed 65536 to "),
+        ({"stall_seconds": 0}, "stall_seconds: found 0; needed 1 to 86400"),
+        ({"root": "relative"}, "root: found 'relative'; needed an absolute path"),
+        ({"root": "/dev/null/x"}, "/dev/null/x: found "),
+        ({"token_file": "/absent"}, "token file /absent: found No such file or directory; "),
+        ({"endpoint": "http://hub.example.com", "token": "hf_x"}, "token: found the endpoint "),
+        ({"tools_python": None}, "tools_python: found nothing; needed the Python of the tools"),
+        (
+            {"expected_files": [{"path": "a", "size": 1, "sha256": "x"}]},
+            "expected_files: found {'path': 'a', 'size': 1, 'sha256': 'x'}; needed path, size",
+        ),
+    ]
+    for changes, start in cases:
+        message = case.message(**changes)
+        assert message.startswith(start), message
+    assert hub.stats()["requests"] == 0
+    assert not case.root.exists()
+
+
+def test_missing_tokenizer_stops_the_fetch_before_the_first_byte(
+    case: Case, hub: HubProcess
+) -> None:
+    hub.fault("missing", path=f"{REPOSITORY}/tokenizer.json")
+    present = ", ".join(name for name in FETCHED if name != "tokenizer.json")
+    assert case.message() == (
+        f"model {REPOSITORY}@{case.params['commit'][:12]}: found no tokenizer.json among its files "
+        f"({present}); needed config.json, tokenizer.json, preprocessor_config.json, "
+        "model.safetensors or model.safetensors.index.json; "
+        "fix: choose a commit of the repository that holds them, or correct files"
+    )
+    assert not [path for path in hub.stats()["paths"] if "/resolve/" in path]
+    assert not case.root.exists()
+
+
+def test_full_disk_is_seen_before_the_first_byte(case: Case, hub: HubProcess) -> None:
+    size = 1 << 50
+    expected = [{"path": "model.safetensors", "size": size, "sha256": "a" * 64}]
+    message = case.message(
+        source_path="/nowhere", expected_files=expected, required_files=["model.safetensors"]
+    )
+    needed = size + (16 << 20)
+    assert message.startswith(f"file system of {case.root}: found ")
+    assert f" bytes free; needed {needed} bytes for model {REPOSITORY}@" in message
+    assert message.endswith("fix: free space there, or put root on a larger file system")
+    assert not case.root.exists()
+    assert hub.stats()["requests"] == 0
+
+
+def test_check_mode_predicts_and_writes_nothing(
+    case: Case, hub: HubProcess, repository: Path
+) -> None:
+    total = sum((repository / name).stat().st_size for name in FETCHED)
+    predicted = case.ok(check=True)
+    assert predicted["changed"] is True
+    assert predicted["reason"] == "it is not there yet"
+    assert (predicted["bytes_planned"], predicted["bytes_downloaded"]) == (total, 0)
+    assert not case.root.exists()
+    assert all("/resolve/" not in path for path in hub.stats()["paths"])
+    done = case.ok()
+    assert done["bytes_downloaded"] == total
+    assert done["path"] == predicted["path"] == str(case.path)
+    assert [file["path"] for file in done["files"]] == [f["path"] for f in predicted["files"]]
+    before = snapshot(case.root)
+    again = case.ok(check=True)
+    assert (again["changed"], again["reason"]) == (False, "")
+    assert snapshot(case.root) == before
+    lines = predicted["diff"]["after"].splitlines()
+    assert [line.split()[0] for line in lines] == list(FETCHED)
+    assert predicted["diff"]["before"] == ""
+    assert again["diff"]["before"] == again["diff"]["after"] == done["diff"]["after"]
+
+
+def test_model_arrives_whole_and_the_second_run_asks_for_nothing(
+    case: Case, hub: HubProcess, repository: Path
+) -> None:
+    result = case.ok()
+    case.check_published(repository)
+    assert result["changed"] is True
+    assert result["commit"] == case.params["commit"]
+    assert result["repeated"] == []
+    assert result["log_path"].endswith("/job.log.gz")
+    assert sum(file["size"] for file in result["files"]) == result["bytes_downloaded"]
+    counts = hub.stats()
+    assert counts["range_requests"] == 21
+    assert counts["most_open"] >= 2
+    for path in [case.path, *case.path.iterdir()]:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o755 if path.is_dir() else 0o444)
+    assert [path.name for path in (case.root / "staging").iterdir() if path.is_dir()] == []
+    hub.reset()
+    before = snapshot(case.root)
+    again = case.ok()
+    assert again["changed"] is False
+    assert again["files"] == result["files"]
+    assert again["seconds"] < 0.5
+    assert (again["bytes_downloaded"], again["bytes_planned"], again["reason"]) == (0, 0, "")
+    assert hub.stats()["requests"] == 0
+    assert snapshot(case.root) == before
+
+
+def test_locked_files_are_obeyed(case: Case, hub: HubProcess) -> None:
+    files = case.ok()["files"]
+    hub.reset()
+    assert case.ok(expected_files=files)["changed"] is False
+    assert hub.stats()["requests"] == 0
+    other = [dict(file) for file in files]
+    other[3]["sha256"] = "0" * 64
+    message = case.message(expected_files=other)
+    assert f"model.safetensors has sha256 {files[3]['sha256']}, expected {'0' * 64}" in message
+    assert "needed exactly the files of expected_files" in message
+    small = [dict(file) for file in files]
+    small[0]["sha256"] = "0" * 64
+    message = case.message(expected_files=small)
+    assert f"config.json has sha256 {files[0]['sha256']}, expected {'0' * 64}" in message
+    assert case.ok(expected_files=files)["changed"] is False
+
+
+def test_damage_on_disk_is_found_and_only_that_is_fetched(
+    case: Case, hub: HubProcess, repository: Path
+) -> None:
+    case.ok()
+    victim = case.path / "config.json"
+    status = victim.stat()
+    victim.chmod(0o644)
+    victim.write_bytes(b"?" + victim.read_bytes()[1:])
+    os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
+    (case.path / "model.safetensors").unlink()
+    (case.path / "stranger.json").write_text("{}")
+    kept = (case.path / "tokenizer.json").stat().st_ino
+    hub.reset()
+    predicted = case.ok(check=True)
+    reason = (
+        "the content of config.json is damaged; model.safetensors is missing; "
+        "stranger.json does not belong to it"
+    )
+    size = (repository / "model.safetensors").stat().st_size + status.st_size
+    assert (predicted["reason"], predicted["bytes_planned"]) == (reason, size)
+    result = case.ok()
+    assert (result["changed"], result["reason"]) == (True, reason)
+    assert result["bytes_downloaded"] == size
+    case.check_published(repository)
+    assert (case.path / "tokenizer.json").stat().st_ino == kept
+    assert hub.sent("tokenizer.json") == 0
+    assert case.ok()["changed"] is False
+
+
+def test_full_verification_finds_what_moves_no_time(
+    case: Case, hub: HubProcess, repository: Path
+) -> None:
+    """A bit that rots on the disk moves no stamp; a manifest with the new stamp stands for it."""
+    case.ok()
+    victim = case.path / "model.safetensors"
+    with victim.open("r+b") as stream:
+        stream.seek(12_345_678)
+        stream.write(b"rotten")
+    manifest_path = case.path.with_name(f"{case.path.name}.manifest.json")
+    manifest = json.loads(manifest_path.read_text())
+    status = victim.stat()
+    stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+    manifest["stamps"]["model.safetensors"] = stamp
+    manifest_path.write_text(json.dumps(manifest))
+    assert case.ok()["changed"] is False
+    hub.reset()
+    result = case.ok(verify="full")
+    assert result["reason"] == "the content of model.safetensors is damaged"
+    assert result["bytes_downloaded"] == hub.sent("model.safetensors") == status.st_size
+    case.check_published(repository)
+    assert case.ok(verify="full")["changed"] is False
+
+
+def test_lost_manifest_costs_no_download(case: Case, hub: HubProcess, repository: Path) -> None:
+    case.ok()
+    case.path.with_name(f"{case.path.name}.manifest.json").unlink()
+    hub.reset()
+    result = case.ok()
+    assert (result["changed"], result["reason"]) == (True, "its manifest is missing")
+    assert result["bytes_downloaded"] == 0
+    case.check_published(repository)
+    assert case.ok()["changed"] is False
+
+
+def test_two_runs_at_once_share_one_download(case: Case, hub: HubProcess, repository: Path) -> None:
+    hub.fault("rate", path=WEIGHTS, value=3_000_000)
+    both = [start_module("stt_model_fetch", case.params) for _ in range(2)]
+    results = [end_module(process) for process in both]
+    assert [result.get("failed") for result in results] == [None, None], results
+    case.check_published(repository)
+    assert hub.sent("model.safetensors") == (repository / "model.safetensors").stat().st_size
+    assert all(result["files"] == results[0]["files"] for result in results)
+
+
+def test_runs_with_job_roots_of_their_own_do_not_disturb_each_other(
+    case: Case, hub: HubProcess, repository: Path
+) -> None:
+    hub.fault("rate", path=WEIGHTS, value=3_000_000)
+    places = [{**case.params, "jobs_root": str(case.root / f"jobs-{name}")} for name in "ab"]
+    both = [start_module("stt_model_fetch", params) for params in places]
+    results = [end_module(process) for process in both]
+    assert [result.get("failed") for result in results] == [None, None], results
+    case.check_published(repository)
+    size = sum((repository / name).stat().st_size for name in FETCHED)
+    assert sorted(result["bytes_downloaded"] for result in results) == [0, size]
+
+
+def test_started_job_goes_on_and_is_attached_to(
+    case: Case, hub: HubProcess, repository: Path
+) -> None:
+    hub.fault("rate", path=WEIGHTS, value=1_000_000)
+    began = time.monotonic()
+    started = case.ok(wait=False)
+    assert time.monotonic() - began < 5
+    assert started["changed"] is True
+    assert started["job"]["status"] == "running"
+    impatient = case.message(timeout=0.2)
+    assert impatient.startswith("job fetch-")
+    assert "found it still runs after 0.2 s: {'bytes': " in impatient
+    assert impatient.endswith("fix: run again to attach to it, or give more timeout")
+    attached = case.ok()
+    assert attached["changed"] is True
+    # Attaching asks the hub for nothing of its own: the first call asked, this one did not.
+    asked = {path: n["GET"] for path, n in hub.stats()["paths"].items() if "/api/" in path}
+    assert set(asked.values()) == {1}
+    case.check_published(repository)
+    assert case.ok(wait=False)["changed"] is False
+
+
+@pytest.mark.parametrize("chunks", [2, 12, 19])
+def test_killed_download_goes_on_where_it_stopped(
+    case: Case, hub: HubProcess, repository: Path, chunks: int
+) -> None:
+    size = (repository / "model.safetensors").stat().st_size
+    total = sum((repository / name).stat().st_size for name in FETCHED)
+    # So many chunks arrive, the next ones stop half-way: there the job is killed.
+    hub.fault("stall", path=WEIGHTS, after=0.5, skip=chunks)
+    case.ok(wait=False)
+    os.kill(case.wait_for_bytes(chunks * CHUNK + CHUNK // 4), signal.SIGKILL)
+    sent = hub.sent("model.safetensors")
+    case.check_nothing_published()
+    hub.reset()
+    result = case.ok()
+    case.check_published(repository)
+    assert result["bytes_resumed"] == total - size + chunks * CHUNK
+    assert result["bytes_resumed"] + result["bytes_downloaded"] == total
+    # What was fetched twice is at most one chunk for each stream.
+    assert sent + hub.sent("model.safetensors") <= size + STREAMS * CHUNK
+
+
+def test_killed_caller_does_not_end_the_job(case: Case, hub: HubProcess, repository: Path) -> None:
+    hub.fault("rate", path=WEIGHTS, value=4_000_000)
+    caller = start_module("stt_model_fetch", case.params)
+    while not (case.root / "jobs").exists() or not any((case.root / "jobs").glob("*/state.json")):
+        assert caller.poll() is None
+        time.sleep(0.02)
+    case.wait_for_bytes(1_000_000)
+    caller.kill()
+    caller.communicate(timeout=20)
+    case.ok()
+    case.check_published(repository)
+    assert hub.sent("model.safetensors") == (repository / "model.safetensors").stat().st_size
+
+
+def test_lost_job_is_said_as_such(case: Case, hub: HubProcess) -> None:
+    hub.fault("rate", path=WEIGHTS, value=1_000_000)
+    process = start_module("stt_model_fetch", case.params)
+    while not (case.root / "jobs").exists() or not any((case.root / "jobs").glob("*/state.json")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(case.wait_for_bytes(100_000), signal.SIGKILL)
+    result = end_module(process)
+    assert result["failed"] is True
+    assert "found its process gone without a result; needed the process to run" in result["msg"]
+
+
+def test_model_brought_by_hand(case: Case, hub: HubProcess, repository: Path) -> None:
+    files = case.ok()["files"]
+    hub.reset()
+    other = Case(hub, case.root.with_name("offline"))
+    brought: dict[str, Any] = {"source_path": str(repository), "endpoint": "https://hub.invalid"}
+    brought |= {"commit": case.params["commit"], "tools_python": None}
+    message = other.message(**brought)
+    assert message.startswith("source_path: found no expected_files; needed size and hash of every")
+    result = other.ok(**brought, expected_files=files)
+    assert result["files"] == files
+    other.check_published(repository)
+    assert hub.stats()["requests"] == 0
+
+
+def test_branch_is_resolved_and_listed(hub: HubProcess, repository: Path) -> None:
+    commit = hub.commit()
+    params = {"endpoint": hub.url, "repository": REPOSITORY, "tools_python": sys.executable}
+    result = run_module("stt_model_info", params)
+    assert (result["changed"], result["commit"]) == (False, commit)
+    assert result["bytes"] == sum(path.stat().st_size for path in repository.iterdir())
+    assert len(result["files"]) == 9
+    weights = next(file for file in result["files"] if file["path"] == "model.safetensors")
+    assert weights["lfs"] is True
+    assert weights["git_sha1"] is None
+    hub.fault("branch", path=REPOSITORY, value="d" * 40)
+    assert run_module("stt_model_info", params)["commit"] == "d" * 40
+    failed = run_module("stt_model_info", {**params, "repository": "lab/other"})
+    assert failed["failed"] is True
+    assert failed["object"] == "model lab/other"
+
+
+def test_moved_branch_does_not_move_a_fetch_by_commit(
+    case: Case, hub: HubProcess, repository: Path
+) -> None:
+    hub.fault("branch", path=REPOSITORY, value="d" * 40)
+    case.ok()
+    case.check_published(repository)
+
+
+def test_token_is_used_and_nowhere_to_be_seen(
+    case: Case, hub: HubProcess, repository: Path, tmp_path: Path
+) -> None:
+    hub.fault("token", path=REPOSITORY, value="hf_right_4711")
+    message = case.message()
+    assert message.startswith(f"model {REPOSITORY}: found restricted access (HTTP 401); needed a")
+    secret = tmp_path / "token"
+    secret.write_text("hf_right_4711\n")
+    result = case.ok(token_file=str(secret))
+    case.check_published(repository)
+    assert "hf_right_4711" not in json.dumps(result)
+    for path in case.root.rglob("*"):
+        if path.is_file():
+            assert b"hf_right_4711" not in path.read_bytes()
+
+
+def test_ansible_runs_the_modules(case: Case, repository: Path, tmp_path: Path) -> None:
+    """Over the real way: the ansible command, its module packing and its pipes."""
+    assert case.ok(check=True)["changed"] is True
+    environment = {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".collections"),
+        "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
+        "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+    }
+
+    def ansible(module: str, *options: str) -> dict[str, Any]:
+        run = subprocess.run(
+            [
+                *(str(Path(sys.executable).with_name("ansible")), "localhost", "-c", "local"),
+                *("-e", f"ansible_python_interpreter={sys.executable}", "-m", module),
+                *options,
+            ],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+            timeout=120,
+            check=False,
+        )
+        assert " => " in run.stdout, run.stdout + run.stderr
+        return dict(json.loads(run.stdout[run.stdout.index(" => ") + 4 :]))
+
+    arguments = json.dumps({**case.params, "token": "hf_secret_4711"})
+    info = {name: case.params[name] for name in ("endpoint", "repository", "tools_python")}
+    told = ansible("stt.engine.stt_model_info", "-a", json.dumps(info))
+    assert told["commit"] == case.params["commit"]
+    assert ansible("stt.engine.stt_model_fetch", "-a", arguments, "--check")["changed"] is True
+    assert not case.root.exists()
+    result = ansible("stt.engine.stt_model_fetch", "-a", arguments)
+    assert result["changed"] is True
+    assert "hf_secret_4711" not in json.dumps(result)
+    case.check_published(repository)
+    assert ansible("stt.engine.stt_model_fetch", "-a", arguments)["changed"] is False
