@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,11 +34,16 @@ CGROUP_PEAKS = (
 def main(arguments: Sequence[str]) -> int:
     """Run the command; 0 when nothing failed, 1 when something did, 2 for a wrong call."""
     options = _parse(arguments)
+    # Threads that spin while they wait starve each other on a busy host; read when libraries load.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
     if options.list:
         for check in catalogue.checks(options.phase):
             print(f"{check.id} {check.name}")
         return EXIT_PASSED
     try:
+        if options.spec == "-":
+            options.spec = _keep(sys.stdin.buffer.read())
         settings = _settings(options)
         checks = _choose(options)
     except SettingsError as error:
@@ -83,7 +89,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--phase", choices=PHASES, help="which checks to run; both without it")
     parser.add_argument("--models", type=Path, help="directory that holds both model directories")
     parser.add_argument("--clips", type=Path, help="directory with clips.json and its audio")
-    parser.add_argument("--spec", type=Path, help="JSON file with what is expected")
+    parser.add_argument("--spec", help="JSON file with what is expected; - reads standard input")
     parser.add_argument(
         "--only", action="append", default=[], metavar="ID/NAME", help="run only these"
     )
@@ -96,7 +102,15 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    return load_settings(read_spec(options.spec), models=options.models, clips=options.clips)
+    spec = Path(options.spec) if options.spec is not None else None
+    return load_settings(read_spec(spec), models=options.models, clips=options.clips)
+
+
+def _keep(spec: bytes) -> str:
+    """A file with the specification, for the fresh processes that will want to read it too."""
+    with tempfile.NamedTemporaryFile(prefix="checks-", suffix=".json", delete=False) as kept:
+        kept.write(spec)
+    return kept.name
 
 
 def _choose(options: argparse.Namespace) -> list[Check]:

@@ -32,10 +32,11 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(archive: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(archive: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     """Isolated, so that nothing of this environment but the standard library can be imported."""
     return subprocess.run(
         [sys.executable, "-I", "-S", str(archive), *arguments],
+        input=given,
         capture_output=True,
         text=True,
         timeout=120,
@@ -108,6 +109,12 @@ def test_a_specification_is_obeyed(archive: Path, models: Path, tmp_path: Path) 
     assert done.returncode == 1
     assert lines(done)[1]["status"] == "failed"
     assert "feature_size 128, needed feature_size 80" in lines(done)[1]["found"]
+
+
+def test_a_specification_may_come_by_standard_input(archive: Path, models: Path) -> None:
+    spec = json.dumps({"models": {"root": str(models)}, "expected": {"quantization": "int8"}})
+    done = run(archive, "--spec", "-", "--only", "R5.1/structure", given=spec)
+    assert "weights stored as float16, needed weights stored as int8" in lines(done)[1]["found"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,196 @@
+#!/usr/bin/python
+# Copyright (c) stt.engine contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge both models in the engine image: load, transcribe, serve."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stt_model_verify
+version_added: 0.1.0
+short_description: Check that models load, transcribe and are served in the engine image
+description:
+  - Starts one container of the image with both models mounted and runs every check of the runbook's
+    step R5 in it - structure of the converted model, loading with faster-whisper and transformers
+    with device and compute type read back, audio, transcription of clips by both and by the running
+    service over HTTP, and agreement of both encoders.
+  - Each check runs in a process of its own, so that a crash or a hang is that check's result alone.
+    A check without a result is an error.
+options:
+  clips:
+    description:
+      - Directory on the host with C(clips.json) and audio. Texts are judged for the model that they
+        were set for; with any other model both decoders must agree on the clips.
+    type: path
+extends_documentation_fragment:
+  - stt.engine.verify
+"""
+
+EXAMPLES = r"""
+- name: Check the models
+  stt.engine.stt_model_verify:
+    image: "{{ built['image_id'] }}"
+    checks: /opt/stt/checks/checks-0123456789ab.pyz
+    models:
+      ctranslate2: "{{ converted['path'] }}"
+      transformers: "{{ fetched['path'] }}"
+      name: openai_whisper-large-v3-turbo
+    clips: /opt/stt/clips/0123456789ab
+    gpu: required
+    reuse: /opt/stt/releases/cuda129-rhel89-v1.2-0123456789ab/R5.json
+  register: checked
+"""
+
+RETURN = r"""
+checks:
+  description:
+    - One result for every check that was planned. One that crashed, hung or said nothing is an
+      C(error) with the reason.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The runbook's step.
+      type: str
+      returned: always
+      sample: R5.2
+    name:
+      description: Name of the check, unique within its step.
+      type: str
+      returned: always
+      sample: faster_whisper_float32
+    status:
+      description: C(passed), C(failed), C(error) or C(skipped).
+      type: str
+      returned: always
+      sample: passed
+    expected:
+      description: What was needed, as a sentence.
+      type: str
+      returned: always
+      sample: faster-whisper loads the converted model on cpu in float32
+    found:
+      description: What was found; for a skipped check the reason.
+      type: str
+      returned: always
+      sample: loaded on cpu in float32, multilingual, 128 mel bins
+    fix:
+      description: What to do; empty when there is nothing to do.
+      type: str
+      returned: always
+      sample: ""
+    seconds:
+      description: How long the check took.
+      type: float
+      returned: always
+      sample: 0.8
+    evidence:
+      description: Values that support the result.
+      type: dict
+      returned: always
+      sample: {"peak_memory_bytes": 336388096}
+verdict:
+  description:
+    - C(passed) when every planned check passed or was skipped, else C(failed); C(unknown) in check
+      mode when there is nothing to judge yet.
+  returned: always
+  type: str
+  sample: passed
+planned:
+  description: The checks that were announced, in order, each with C(id) and C(name).
+  returned: always
+  type: list
+  elements: dict
+  sample: [{"id": "R5.2", "name": "faster_whisper_float32"}]
+container:
+  description: The container's C(name), C(image_id), C(exit_status) and C(out_of_memory).
+  returned: when the checks ran
+  type: dict
+  sample:
+    name: stt-test-engine
+    image_id: "sha256:766b9c3d907a"
+    exit_status: 0
+    out_of_memory: false
+gpu:
+  description: C(proven) when a computation ran on a GPU and was right, else C(absent).
+  returned: when the checks ran
+  type: str
+  sample: absent
+peak_memory_bytes:
+  description: The most memory that one check's process used.
+  returned: when the checks ran
+  type: int
+  sample: 583557120
+container_peak_bytes:
+  description: The most memory that the container used at once, page cache included.
+  returned: when the checks ran and the kernel tells
+  type: int
+  sample: 1016299520
+seconds:
+  description: How long the container ran.
+  returned: when the checks ran
+  type: float
+  sample: 31.4
+judged:
+  description: When the checks ran, in UTC; with O(reuse) the time of the earlier run.
+  returned: when the checks ran
+  type: str
+  sample: "2026-01-31T08:15:00Z"
+log_path:
+  description: The checks' log on the host; empty when none is kept.
+  returned: when the checks ran
+  type: str
+  sample: /opt/stt/releases/unsealed/logs/R5-20260131T081500000000Z.log
+log_tail:
+  description: The last lines of the log.
+  returned: when the container ended in an unexpected way
+  type: list
+  elements: str
+  sample: ["docker: Error response from daemon: container killed"]
+reused:
+  description: Whether an earlier verdict was returned instead of running the checks.
+  returned: always
+  type: bool
+  sample: false
+reuse_key:
+  description: What the verdict is about. Keep the whole result for O(reuse).
+  returned: always
+  type: dict
+  sample: {"phase": "R5", "image": "sha256:766b9c3d907a", "gpu": "auto, 0 devices"}
+skip_reason:
+  description: What is missing.
+  returned: in check mode when there is nothing to judge yet
+  type: str
+  sample: "engine image: found no image id; needed a built image; fix: build the image first"
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._verify import failure_message, verify
+from ansible_collections.stt.engine.plugins.module_utils._verify_request import (
+    Phase,
+    VerifyRequest,
+    arguments,
+)
+
+PHASE: Phase = "R5"
+
+
+def main() -> None:
+    """Read the parameters, have the phase judged, and speak to Ansible."""
+    module = AnsibleModule(argument_spec=arguments(PHASE), supports_check_mode=True)
+    try:
+        request = VerifyRequest.from_params(PHASE, module.params)
+        result = verify(request, check_mode=module.check_mode)
+    except SttError as error:
+        module.fail_json(**error.result())
+    if result["verdict"] == "failed" and module.params["fail_on_verdict"]:
+        module.fail_json(msg=failure_message(PHASE, result["checks"]), **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
