@@ -62,6 +62,11 @@ def serve() -> int:
     stopper.server.run()
     if engine.failure is not None:
         return EXIT_NOT_STARTED
+    if engine.facts is None:
+        log(logging.INFO, "stopped before the model was loaded")
+        sys.stdout.flush()
+        # The library aborts the process when the interpreter ends below its load.
+        os._exit(0)
     if service.working:
         log(logging.ERROR, "stopped before these were done", requests=service.working)
         sys.stdout.flush()

@@ -146,7 +146,8 @@ class Engine:
                 num_workers=settings.concurrency,
                 local_files_only=True,
             )
-        except (RuntimeError, ValueError, OSError) as error:
+        except Exception as error:
+            # The tokenizer's library raises nothing more specific.
             raise EngineError(f"model {settings.model_path} cannot be loaded: {error}") from error
 
     def _check_read_back(self, device: str, compute_type: str) -> None:

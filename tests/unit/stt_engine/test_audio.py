@@ -1,0 +1,108 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decoding: the same samples from every format, and a reason for whatever is no audio."""
+
+from __future__ import annotations
+
+import io
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faster_whisper import decode_audio
+
+from stt_engine.audio import RATE, AudioError, decode
+from tests.unit.stt_engine.tiny_model import CLIPS
+
+LONGEST = 3600
+SOUNDS = sorted(path.name for path in CLIPS.iterdir() if path.suffix != ".json")
+
+
+def wav(samples: bytes, rate: int = RATE, channels: int = 1) -> bytes:
+    """The bytes of a 16-bit WAV file."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as writer:
+        writer.setnchannels(channels)
+        writer.setsampwidth(2)
+        writer.setframerate(rate)
+        writer.writeframes(samples)
+    return buffer.getvalue()
+
+
+def refusal(data: bytes, longest: int = LONGEST) -> AudioError:
+    """Return the error that the bytes give."""
+    with pytest.raises(AudioError) as caught:
+        decode(io.BytesIO(data), longest)
+    return caught.value
+
+
+@pytest.mark.parametrize("name", SOUNDS)
+def test_the_samples_are_those_of_faster_whisper(name: str) -> None:
+    data = (CLIPS / name).read_bytes()
+
+    audio = decode(io.BytesIO(data), LONGEST)
+
+    expected = decode_audio(io.BytesIO(data))
+    assert audio.damaged_frames == 0
+    assert abs(len(audio.samples) - len(expected)) <= RATE // 100
+    length = min(len(audio.samples), len(expected))
+    assert np.abs(audio.samples[:length] - expected[:length]).max() < 0.01
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (16000, 2), (44100, 2), (96000, 1)])
+def test_rates_and_channels(rate: int, channels: int) -> None:
+    audio = decode(io.BytesIO(wav(b"\0\1" * rate * channels, rate, channels)), LONGEST)
+
+    assert audio.seconds == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", "unreadable_audio"),
+        (b"hello, this is text and no audio at all\n" * 50, "unreadable_audio"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(200), "no_audio_stream"),
+        (b"RIFF\x24\0\0\0WAVE", "unreadable_audio"),
+        (wav(b""), "no_audio"),
+    ],
+)
+def test_what_is_no_audio(data: bytes, code: str) -> None:
+    error = refusal(data)
+
+    assert (error.status, error.code) == (422, code)
+    assert str(error)
+
+
+def test_a_truncated_file_gives_what_is_there() -> None:
+    data = (CLIPS / "en-greeting.flac").read_bytes()
+
+    whole = decode(io.BytesIO(data), LONGEST)
+    half = decode(io.BytesIO(data[: len(data) // 2]), LONGEST)
+
+    assert 0 < half.seconds < whole.seconds
+
+
+def test_damaged_packets_are_counted() -> None:
+    data = bytearray((CLIPS / "en-greeting-stereo.mp3").read_bytes())
+    data[6000:9000] = bytes(range(250)) * 12
+
+    assert decode(io.BytesIO(bytes(data)), LONGEST).damaged_frames > 0
+
+
+def test_a_recording_that_is_too_long() -> None:
+    error = refusal(wav(b"\0\0" * RATE * 3), longest=2)
+
+    assert (error.status, error.code) == (413, "audio_too_long")
+
+
+def test_a_playlist_reads_no_other_file(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.wav"
+    secret.write_bytes(wav(b"\1\0" * RATE))
+    playlists = [
+        f"ffconcat version 1.0\nfile '{secret}'\n",
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{secret}\n#EXT-X-ENDLIST\n",
+    ]
+
+    for playlist in playlists:
+        assert refusal(playlist.encode()).code == "unreadable_audio"
