@@ -1,0 +1,317 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Locks: made by a real pip from a real index, complete or refused, and fetched by hash."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from locks.lock_from_report import PARTS, LockError, Pin, lock_files, part_of, pins_of
+
+from tests.unit.stt_engine.package_index import PackageIndex, package_index
+from tests.unit.stt_engine.service_process import DOCKER
+
+PIN = re.compile(r"^([a-z0-9-]+)==(\S+) \\\n    --hash=sha256:[0-9a-f]{64}\n", re.M)
+COMMITTED = sorted(path for path in (DOCKER / "locks").iterdir() if path.is_dir())
+DIGEST = "a" * 64
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[PackageIndex]:
+    """An index with what a small engine needs."""
+    with package_index(tmp_path / "index") as served:
+        served.add("nvidia-cudnn-cu12", "9.1")
+        served.add("nvidia-nccl-cu12", "2.2")
+        served.add("torch", "2.8.0+cu129", "nvidia-cudnn-cu12==9.1", "nvidia-nccl-cu12")
+        served.add("torchaudio", "2.8.0+cu129", "torch==2.8.0")
+        served.add("fastapi", "0.1", "h11", tag="py3-none-any")
+        served.add("h11", "0.2", tag="py3-none-any")
+        yield served
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the scripts beside small requirements."""
+    target = tmp_path / "docker"
+    shutil.copytree(DOCKER / "locks", target / "locks", ignore=shutil.ignore_patterns("full-*"))
+    (target / "requirements").mkdir()
+    (target / "requirements" / "full.in").write_text("torch==2.8.0\ntorchaudio==2.8.0\nfastapi\n")
+    return target
+
+
+def run_script(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of the scripts as an operator does."""
+    # A setting of the machine that must not reach the lock.
+    environment = {**os.environ, "PIP_FIND_LINKS": "/nowhere/else"}
+    return subprocess.run(
+        [sys.executable, str(path), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+
+
+def entry(name: str, version: str = "1", **changes: Any) -> dict[str, Any]:
+    """One entry of a report of pip."""
+    return {
+        "metadata": {"name": name, "version": version},
+        "download_info": {
+            "url": f"https://index.example/{name}.whl",
+            "archive_info": {"hashes": {"sha256": DIGEST}},
+        },
+        **changes,
+    }
+
+
+@pytest.mark.parametrize("directory", COMMITTED, ids=lambda path: str(path.name))
+def test_the_committed_locks_are_complete(directory: Path) -> None:
+    found = {}
+    for path in directory.iterdir():
+        text = path.read_text()
+        pins = PIN.findall(text)
+        assert len(pins) == text.count("==")
+        assert [name for name, _ in pins] == sorted(name for name, _ in pins)
+        assert {part_of(name) for name, _ in pins} <= {path.stem}
+        found.update(dict(pins))
+    assert {f"{part}.txt" for part, _, _ in PARTS} == {path.name for path in directory.iterdir()}
+    variant = directory.name.split("-")[0]
+    for line in (DOCKER / "requirements" / f"{variant}.in").read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, _, version = line.partition("==")
+            assert found[name].split("+")[0] == (version or found[name])
+
+
+def test_the_dockerfile_installs_every_part_in_its_order() -> None:
+    text = (DOCKER / "Dockerfile.engine.rhel89").read_text()
+
+    installed = re.findall(r"source=locks/\$\{VARIANT}-\$\{CUDA}/([a-z-]+)\.txt", text)
+
+    assert installed == [part for part, _, _ in PARTS]
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("nvidia-cudnn-cu12", "cuda-cudnn"),
+        ("nvidia-cusparse-cu12", "cuda-math"),
+        ("nvidia-cusparselt-cu12", "cuda-rest"),
+        ("triton", "triton"),
+        ("torchaudio", "torch"),
+        ("torchcodec", "packages"),
+        ("numpy", "packages"),
+    ],
+)
+def test_the_part_of_a_package(name: str, part: str) -> None:
+    assert part_of(name) == part
+
+
+def test_names_are_normalized_and_sorted() -> None:
+    report = {"version": "1", "install": [entry("PyYAML"), entry("huggingface_hub")]}
+
+    text = lock_files(pins_of(report))["packages.txt"]
+
+    assert [line for line in text.splitlines() if "==" in line] == [
+        "huggingface-hub==1 \\", "pyyaml==1 \\",
+    ]  # fmt: skip
+
+
+def test_the_base_image_keeps_its_setuptools() -> None:
+    report = {"version": "1", "install": [entry("setuptools"), entry("h11")]}
+
+    assert [pin.name for pin in pins_of(report)] == ["h11"]
+
+
+def test_the_older_spelling_of_a_hash() -> None:
+    old = {"url": "https://index.example/h11.whl", "archive_info": {"hash": f"sha256={DIGEST}"}}
+    report = {"version": "1", "install": [entry("h11", download_info=old)]}
+
+    assert pins_of(report)[0].sha256 == DIGEST
+
+
+@pytest.mark.parametrize(
+    ("report", "message"),
+    [
+        ({}, "not a report of"),
+        ({"version": "2", "install": []}, "not a report of"),
+        ({"version": "1", "install": []}, "an empty report"),
+        ({"version": "1", "install": [entry("a"), entry("A")]}, "a is in the report twice"),
+        ({"version": "1", "install": [{"x": 1}]}, "an entry without name and version"),
+        (
+            {
+                "version": "1",
+                "install": [entry("a", download_info={"url": "git+x", "vcs_info": {}})],
+            },
+            "a did not resolve to a wheel",
+        ),
+        (
+            {
+                "version": "1",
+                "install": [
+                    entry("a", download_info={"url": "https://x/a.whl", "archive_info": {}})
+                ],
+            },
+            "the index states no sha256 for a",
+        ),
+        (
+            {
+                "version": "1",
+                "install": [
+                    entry(
+                        "a",
+                        download_info={
+                            "url": "https://x/a.tar.gz",
+                            "archive_info": {"hashes": {"sha256": DIGEST}},
+                        },
+                    )
+                ],
+            },
+            "a did not resolve to a wheel",
+        ),
+    ],
+)
+def test_a_report_that_cannot_become_a_lock(report: dict[str, Any], message: str) -> None:
+    with pytest.raises(LockError, match=message):
+        pins_of(report)
+
+
+def test_a_lock_from_a_report_file(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    report.write_text(json.dumps({"version": "1", "install": [entry("triton"), entry("h11")]}))
+    script = DOCKER / "locks" / "lock_from_report.py"
+
+    run = run_script(script, "--report", str(report), "--dest", str(tmp_path / "lock"))
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.endswith(": 2 packages in 6 files\n")
+    assert "triton==1" in (tmp_path / "lock" / "triton.txt").read_text()
+    assert "==" not in (tmp_path / "lock" / "torch.txt").read_text()
+    report.write_text("{")
+    assert run_script(script, "--report", str(report), "--dest", str(tmp_path)).returncode == 1
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_lock_from_an_index_of_cuda_builds(
+    index: PackageIndex, checkout: Path, stated: bool
+) -> None:
+    digest = index.add("nvidia-nccl-cu12", "2.3", stated=stated)
+    index.add("torch", "2.8.0+cu128")
+
+    run = run_script(
+        checkout / "locks" / "lock.py",
+        "--variant", "full", "--cuda", "cu129", "--index-url", index.url,
+        "--torch-index-url", index.url,
+    )  # fmt: skip
+
+    assert run.returncode == 0, run.stderr
+    lock = checkout / "locks" / "full-cu129"
+    texts = {path.stem: path.read_text() for path in lock.iterdir()}
+    assert "torch==2.8.0+cu129" in texts["torch"]
+    assert "torchaudio==2.8.0+cu129" in texts["torch"]
+    assert "nvidia-cudnn-cu12==9.1" in texts["cuda-cudnn"]
+    assert f"nvidia-nccl-cu12==2.3 \\\n    --hash=sha256:{digest}\n" in texts["cuda-rest"]
+    assert "fastapi==0.1" in texts["packages"]
+    assert "h11==0.2" in texts["packages"]
+    assert index.url not in "".join(texts.values())
+
+
+def test_a_package_that_the_index_lacks(index: PackageIndex, checkout: Path) -> None:
+    (checkout / "requirements" / "full.in").write_text("torch==2.9.0\n")
+
+    run = run_script(
+        checkout / "locks" / "lock.py", "--cuda", "cu129", "--index-url", index.url,
+        "--torch-index-url", index.url,
+    )  # fmt: skip
+
+    assert run.returncode == 1
+    assert "No matching distribution found for torch==2.9.0+cu129" in run.stderr
+    assert not (checkout / "locks" / "full-cu129").exists()
+
+
+@pytest.fixture
+def lock(index: PackageIndex, checkout: Path) -> Path:
+    """A lock of the whole index."""
+    directory = checkout / "locks" / "full-cu129"
+    directory.mkdir()
+    for name, text in lock_files(Pin(*key, sha256) for key, sha256 in index.pins.items()).items():
+        (directory / name).write_text(text)
+    return directory
+
+
+def fill(lock: Path, wheels: Path, index: PackageIndex, *options: str) -> str:
+    """Fill a wheelhouse and return what the command printed; fails with its error."""
+    run = run_script(
+        lock.parent / "fill_wheelhouse.py", "--lock", str(lock), "--dest", str(wheels),
+        "--index-url", index.url, *options,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_a_wheelhouse_is_filled_once(index: PackageIndex, lock: Path, tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+
+    assert "6 wheels, 6 fetched" in fill(lock, wheels, index)
+    index.requests.clear()
+    assert "6 wheels, 0 fetched" in fill(lock, wheels, index)
+    assert index.requests == []
+    assert "6 wheels, 0 fetched" in fill(lock, wheels, index, "--verify")
+    assert len(list(wheels.glob("*.whl"))) == 6
+
+
+def test_only_the_missing_wheel_is_fetched(index: PackageIndex, lock: Path, tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    fill(lock, wheels, index)
+    next(wheels.glob("h11-*")).unlink()
+    index.requests.clear()
+
+    assert "6 wheels, 1 fetched" in fill(lock, wheels, index)
+    assert index.fetched() == [index.wheel("h11").name]
+
+
+def test_a_damaged_wheel_is_replaced(index: PackageIndex, lock: Path, tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    fill(lock, wheels, index)
+    (wheel,) = wheels.glob("h11-*")
+    good = wheel.read_bytes()
+    wheel.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+
+    assert "6 wheels, 1 fetched" in fill(lock, wheels, index)
+    assert wheel.read_bytes() == good
+
+
+def test_a_wheel_with_another_hash_never_appears(
+    index: PackageIndex, lock: Path, tmp_path: Path
+) -> None:
+    packages = lock / "packages.txt"
+    packages.write_text(re.sub(r"(?<=sha256:)[0-9a-f]{64}", "0" * 64, packages.read_text()))
+
+    run = run_script(
+        lock.parent / "fill_wheelhouse.py", "--lock", str(lock), "--dest", str(tmp_path / "wheels"),
+        "--index-url", index.url,
+    )  # fmt: skip
+
+    assert run.returncode == 1
+    assert "DO NOT MATCH THE HASHES" in run.stderr
+    assert list((tmp_path / "wheels").glob("*.whl")) == []
+    assert [path.name for path in (tmp_path / "wheels").iterdir() if path.is_dir()] == []
+
+
+def test_a_lock_without_hashes_is_refused(lock: Path, tmp_path: Path) -> None:
+    (lock / "packages.txt").write_text("h11==0.2\n")
+
+    run = run_script(
+        lock.parent / "fill_wheelhouse.py", "--lock", str(lock), "--dest", str(tmp_path / "wheels")
+    )
+
+    assert run.returncode == 1
+    assert "packages.txt: a requirement without a sha256" in run.stderr
