@@ -104,7 +104,7 @@ class Download:
 
     def run(self) -> Outcome:
         """Bring all files; raises SttError with what was there kept for the next run."""
-        sources = [self._make_source() for _ in range(self._streams)]
+        sources = [self._make_source() for _number in range(self._streams)]
         threads = [threading.Thread(target=self._hash, daemon=True)]
         threads += [threading.Thread(target=self._work, args=[s], daemon=True) for s in sources]
         try:

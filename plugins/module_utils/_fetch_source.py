@@ -152,7 +152,7 @@ class HubSource:
         known = self._locations.get(file.path)
         origin = self._base + quote(file.path)
         url = known or origin
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _hop in range(_MOST_REDIRECTS + 1):
             response = self._request(url, asked_range)
             if url == origin:
                 self._check_origin(response, file)

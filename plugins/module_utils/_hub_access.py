@@ -148,11 +148,9 @@ def proxy_secrets(proxy: str | None) -> set[str]:
 def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        # Reading the port checks it.
-        _ = parts.port
+        return parts if parts.port is None or parts.port > 0 else None
     except ValueError:
         return None
-    return parts
 
 
 def _check_proxy(proxy: str) -> None:

@@ -42,7 +42,7 @@ def ask(parameters: dict[str, Any]) -> dict[str, Any]:
         last.update(
             status=response.status_code,
             type=response.headers.get("content-type", ""),
-            url=str(response.url).split("?")[0],
+            url=str(response.url).split("?", maxsplit=1)[0],
             retry_after=response.headers.get("retry-after"),
             code=response.headers.get("x-error-code"),
         )

@@ -284,190 +284,19 @@ job:
       returned: always
 """
 
-import time
-from pathlib import Path
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
-from ansible_collections.stt.engine.plugins.module_utils._fetch_model import (
-    FetchSettings,
-    ModelFetch,
-    Plan,
-    check_writable,
+from ansible_collections.stt.engine.plugins.module_utils._fetch_parameters import (
+    make_fetch,
+    make_waiting,
 )
+from ansible_collections.stt.engine.plugins.module_utils._fetch_run import run_fetch
 from ansible_collections.stt.engine.plugins.module_utils._fetch_select import (
     DEFAULT_PATTERNS,
     DEFAULT_REQUIRED,
-    Selection,
-    parse_expected,
 )
-from ansible_collections.stt.engine.plugins.module_utils._hub import check_commit, check_repository
-from ansible_collections.stt.engine.plugins.module_utils._hub_access import (
-    HubAccess,
-    checked_token,
-    proxy_secrets,
-    read_token,
-)
-from ansible_collections.stt.engine.plugins.module_utils._jobs import Job, JobState
-
-_LEAST_CHUNK_BYTES = 65536
-_MOST_STREAMS = 64
-
-
-def build(params: dict[str, Any]) -> ModelFetch:
-    """Turn the parameters into a fetch; everything that can be judged by itself is judged here."""
-    check_repository(params["repository"])
-    check_commit(params["commit"])
-    _check_range("streams", params["streams"], 1, _MOST_STREAMS)
-    _check_range("chunk_bytes", params["chunk_bytes"], _LEAST_CHUNK_BYTES, 1 << 30)
-    _check_range("stall_seconds", params["stall_seconds"], 1, 86400)
-    root = Path(params["root"])
-    if not root.is_absolute():
-        raise SttError("root", found=repr(str(root)), needed="an absolute path", fix="correct root")
-    check_writable(root)
-    check_writable(jobs_root(params))
-    token = (
-        checked_token(params["token"], "token")
-        if params["token"]
-        else read_token(params["token_file"])
-    )
-    access = HubAccess(
-        endpoint=params["endpoint"],
-        token=token,
-        ca_bundle=params["ca_bundle"] or None,
-        proxy=params["proxy"] or None,
-    )
-    selection = Selection(
-        repository=params["repository"],
-        commit=params["commit"],
-        patterns=tuple(params["files"]),
-        required=tuple(params["required_files"]),
-        expected=parse_expected(params["expected_files"]),
-    )
-    settings = FetchSettings(
-        root=root,
-        access=access,
-        tools_python=params["tools_python"] or None,
-        source_path=Path(params["source_path"]) if params["source_path"] else None,
-        streams=params["streams"],
-        chunk_bytes=params["chunk_bytes"],
-        stall_seconds=params["stall_seconds"],
-        full=params["verify"] == "full",
-    )
-    return ModelFetch(selection, settings)
-
-
-def jobs_root(params: dict[str, Any]) -> Path:
-    """Where the jobs are kept."""
-    return Path(params["jobs_root"] or Path(params["root"]) / "jobs")
-
-
-def run(fetch: ModelFetch, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """See what is to do, do it, and return the module's result."""
-    began = time.monotonic()
-    before = [_line(file.as_dict()) for file in fetch.published.files()]
-    result: dict[str, Any] = {
-        "changed": False,
-        "path": str(fetch.published.directory),
-        "commit": fetch.selection.commit,
-        "bytes_downloaded": 0,
-        "bytes_resumed": 0,
-        "bytes_planned": 0,
-        "repeated": [],
-        "reason": "",
-    }
-    job = Job(jobs_root(params), "fetch", fetch.key, _inputs(params))
-    for _attempt in range(2):
-        reason = fetch.needs_fetch()
-        if reason is None:
-            break
-        result.update(changed=True, reason=result["reason"] or reason)
-        attached = not check_mode and job.state().status == "running"
-        if not attached:
-            plan = fetch.plan()
-            result["bytes_planned"] = plan.bytes_planned
-            if check_mode:
-                return _finish(result, _planned(plan), before, began)
-            job.start(fetch.work)
-        if not params["wait"]:
-            state = job.state()
-            if state.status == "running":
-                files = [] if attached else _planned(plan)
-                result.update(job=_job(state), log_path=state.log_path)
-                return _finish(result, files, before, began)
-        state = _ended(job, params["timeout"])
-        result.update({**(state.result or {}), "log_path": state.log_path})
-    else:
-        raise SttError(
-            fetch.selection.name,
-            found=f"still not as it should be after the fetch: {fetch.needs_fetch()}",
-            needed="a model that stays as it was published",
-            fix=f"see what else writes to {fetch.published.directory}",
-        )
-    if not check_mode:
-        fetch.published.refresh_stamps()
-    return _finish(result, [file.as_dict() for file in fetch.published.files()], before, began)
-
-
-def _ended(job: Job, timeout: float | None) -> JobState:
-    """Wait for the job; its failure is raised as it was in the job."""
-    state = job.wait(timeout)
-    failure = job.failure(state)
-    if failure is not None:
-        failure.details.setdefault("log_tail", job.log_tail())
-        raise failure
-    if state.status == "running":
-        raise SttError(
-            f"job {job.name}",
-            found=f"it still runs after {timeout:g} s: {state.progress}",
-            needed="its end",
-            fix="run again to attach to it, or give more timeout",
-            job=_job(state),
-        )
-    return state
-
-
-def _finish(
-    result: dict[str, Any], files: list[dict[str, Any]], before: list[str], began: float
-) -> dict[str, Any]:
-    result["files"] = files
-    result.setdefault("seconds", round(time.monotonic() - began, 3))
-    result["diff"] = {
-        "before": "".join(before),
-        "after": "".join(_line(file) for file in files),
-        "before_header": f"{result['path']} (published)",
-        "after_header": f"{result['path']} (wanted)",
-    }
-    return result
-
-
-def _planned(plan: Plan) -> list[dict[str, Any]]:
-    return [
-        {"path": file.path, "size": file.size, "sha256": plan.whole.get(file.path, file.sha256)}
-        for file in plan.wanted
-    ]
-
-
-def _line(file: dict[str, Any]) -> str:
-    return f"{file['path']} {file['size']} {file['sha256'] or 'by git hash'}\n"
-
-
-def _job(state: JobState) -> dict[str, Any]:
-    return {"status": state.status, "progress": state.progress, "log_path": state.log_path}
-
-
-def _inputs(params: dict[str, Any]) -> dict[str, Any]:
-    names = ("endpoint", "repository", "commit", "root", "files", "source_path", "verify")
-    return {name: params[name] for name in names}
-
-
-def _check_range(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise SttError(
-            name, found=f"{value:g}", needed=f"{least:g} to {most:g}", fix=f"correct {name}"
-        )
+from ansible_collections.stt.engine.plugins.module_utils._hub_access import proxy_secrets
 
 
 def main() -> None:
@@ -513,10 +342,10 @@ def main() -> None:
     )
     module.no_log_values.update(proxy_secrets(module.params["proxy"]))
     try:
-        fetch = build(module.params)
+        fetch = make_fetch(module.params)
         token = fetch.settings.access.token
         module.no_log_values.update({token} if token else set())
-        result = run(fetch, module.params, module.check_mode)
+        result = run_fetch(fetch, make_waiting(module.params), check_mode=module.check_mode)
     except SttError as error:
         module.fail_json(**error.result())
     module.exit_json(**result)

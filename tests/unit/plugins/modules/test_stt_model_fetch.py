@@ -15,6 +15,7 @@ import yaml
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._fetch_parameters import make_fetch
 from ansible_collections.stt.engine.plugins.modules import stt_model_fetch
 
 COMMIT = "41f01f3fe87f28c78e2fbf8b568835947dd65ed9"
@@ -168,6 +169,6 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert tuple(options["required_files"]["default"]) == stt_model_fetch.DEFAULT_REQUIRED
 
 
-def test_build_refuses_by_itself(params: dict[str, Any]) -> None:
+def test_parameters_are_judged_without_a_module(params: dict[str, Any]) -> None:
     with pytest.raises(SttError, match="repository: found 'x'"):
-        stt_model_fetch.build({**params, "repository": "x"})
+        make_fetch({**params, "repository": "x"})
