@@ -26,7 +26,8 @@ from ansible_collections.stt.engine.plugins.plugin_utils._controller_action impo
     ControllerAction,
 )
 
-ROLES = Path(__file__).resolve().parents[2] / "roles"
+# Not resolved: the collection is where it was loaded from, even through a link.
+ROLES = Path(__file__).parents[2] / "roles"
 
 
 class ActionModule(ControllerAction):

@@ -16,6 +16,7 @@ from ansible.utils.display import Display
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._report import (
     build_report,
+    render,
     same_but_for_times,
 )
 from ansible_collections.stt.engine.plugins.module_utils._report_junit import junit
@@ -63,7 +64,7 @@ class ActionModule(ControllerAction):
         }
         existing = _read(files["json"])
         contents = {
-            "json": _json(report),
+            "json": render(report),
             "html": page(report).encode("utf-8", "replace"),
             "junit": junit(report),
         }
@@ -83,19 +84,24 @@ class ActionModule(ControllerAction):
         }
 
 
-def _json(report: dict[str, Any]) -> bytes:
-    # A lone surrogate, as undecodable output of a command leaves it, becomes its JSON escape.
-    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "backslashreplace")
-
-
 def _read(path: Path) -> dict[str, Any] | None:
     """The report of an earlier run, or None when there is none that can be read."""
     try:
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
     return content if isinstance(content, dict) else None
+
+
+def _unwritable(directory: Path, error: OSError) -> SttError:
+    return SttError(
+        f"release report {directory}",
+        found=f"a place that cannot be written ({error.strerror})",
+        needed=f"permission and space to write in {directory}",
+        fix="choose another directory for releases, or make room",
+    )
 
 
 def _write(
@@ -117,12 +123,7 @@ def _write(
         for kind in ("html", "junit", "json"):
             write_atomically(files[kind], contents[kind])
     except OSError as error:
-        raise SttError(
-            f"release report {directory}",
-            found=f"a place that cannot be written ({error.strerror})",
-            needed=f"permission and space to write in {directory}",
-            fix="choose another directory for releases, or make room",
-        ) from error
+        raise _unwritable(directory, error) from error
 
 
 def _print(lines: list[Line]) -> None:

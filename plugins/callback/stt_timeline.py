@@ -14,6 +14,7 @@ from ansible.executor.stats import AggregateStats
 from ansible.executor.task_result import CallbackTaskResult
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.stt.engine.plugins.module_utils._report import render
 from ansible_collections.stt.engine.plugins.module_utils._store import write_atomically
 
 DOCUMENTATION = """
@@ -77,5 +78,4 @@ def complete(path: Path, tasks: dict[str, int]) -> None:
     """Put the counts into a report."""
     report = json.loads(path.read_bytes())
     report["tasks"] = tasks
-    text = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(path, text.encode("utf-8", "backslashreplace"))
+    write_atomically(path, render(report))

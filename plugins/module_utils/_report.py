@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -302,6 +303,15 @@ def next_step(report: Mapping[str, Any]) -> str:
 
 def _key(kind: str, report: Mapping[str, Any]) -> str:
     return f"{kind}_failed" if report["verdict"] == "failed" else f"{kind}_passed_{report['gpu']}"
+
+
+def render(report: Mapping[str, Any]) -> bytes:
+    """The bytes of report.json.
+
+    A lone surrogate, as undecodable output of a command leaves it, becomes its JSON escape.
+    """
+    content = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    return content.encode("utf-8", "backslashreplace")
 
 
 def same_but_for_times(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

@@ -52,7 +52,8 @@ def test_a_failed_verdict_is_not_sealed(status: str) -> None:
         statement(checks)
     assert str(raised.value) == (
         f"release {release().id}: found a failed verdict "
-        f"(R5.2 load_float32 {status}: no model.bin); needed every planned check passed, or skipped for a reason; fix: mend load float32"
+        f"(R5.2 load_float32 {status}: no model.bin); "
+        "needed every planned check passed, or skipped for a reason; fix: mend load float32"
     )
 
 

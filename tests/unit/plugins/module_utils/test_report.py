@@ -18,6 +18,7 @@ from ansible_collections.stt.engine.plugins.module_utils._report import (
     build_report,
     headline,
     next_step,
+    render,
     same_but_for_times,
 )
 from tests.unit.plugins.release_samples import (
@@ -228,6 +229,11 @@ def test_the_schema_refuses_what_is_no_report() -> None:
     ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, SCHEMA)
+
+
+def test_output_that_was_no_text_can_be_written_and_read() -> None:
+    made = report({"checks": [check("R1.1", "a", found="caf\udce9 \x00")]})
+    assert json.loads(render(made)) == made
 
 
 def test_times_and_measured_figures_are_no_change() -> None:

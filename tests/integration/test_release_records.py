@@ -1,0 +1,362 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lock, manifest and report by the real ansible-playbook, on hosts that are never reached."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from tests.integration.controller import CHECKOUT, Controller
+from tests.unit.plugins.release_samples import passed_on_cpu, stopped_in_r5
+
+SCHEMA = json.loads((CHECKOUT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
+RESULTS = passed_on_cpu()
+CONVERTER = {"ctranslate2": "4.8.5", "transformers": "5.23.0"}
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Controller:
+    return Controller(tmp_path)
+
+
+def task(name: str, **parameters: Any) -> dict[str, Any]:
+    """A task of one of our modules; become must not matter to it."""
+    return {f"stt.engine.{name}": parameters, "become": True}
+
+
+def snapshot(directory: Path) -> dict[str, bytes]:
+    """Every file below a directory with its content, as an independent reader sees it."""
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+class TestLock:
+    """stt_release_lock."""
+
+    @pytest.fixture
+    def lock(self, tmp_path: Path) -> Path:
+        path = tmp_path / "records" / "build.lock.yml"
+        path.parent.mkdir()
+        return path
+
+    def present(self, lock: Path, commit: str = "a", **parameters: Any) -> dict[str, Any]:
+        given = {"state": "present", "inputs": {"model": {"commit": commit}}, **parameters}
+        return task("stt_release_lock", path=str(lock), **given)
+
+    def test_check_mode_predicts_and_writes_nothing(
+        self, controller: Controller, lock: Path
+    ) -> None:
+        run = controller.run(self.present(lock), hosts="server", arguments=("--check", "--diff"))
+        assert (run.results[0]["changed"], run.results[0]["exists"]) == (True, False)
+        assert "+    commit: a" in run.output
+        assert snapshot(lock.parent) == {}
+
+    def test_written_once_then_obeyed(self, controller: Controller, lock: Path) -> None:
+        nothing, first, again, reading, refused = controller.run(
+            self.present(lock, inputs={}),
+            self.present(lock),
+            self.present(lock),
+            self.present(lock, commit="b", state="read"),
+            self.present(lock, commit="b"),
+            hosts="server",
+        ).results
+        assert (nothing["changed"], nothing["exists"], nothing["inputs"]) == (False, False, {})
+        assert (first["changed"], first["exists"]) == (True, False)
+        assert (again["changed"], again["exists"], again["drift"]) == (False, True, [])
+        assert (reading["changed"], reading["failed"], reading["msg"]) == (
+            False,
+            False,
+            "inputs.model.commit moved from a to b",
+        )
+        assert reading["inputs"] == {"model": {"commit": "a"}}
+        assert (refused["failed"], refused["msg"]) == (
+            True,
+            f"release lock {lock}: found inputs.model.commit moved from a to b; "
+            "needed exactly what is locked; fix: bring it back, "
+            "or accept what was found with -e release_lock_update=true and commit the lock",
+        )
+        assert [entry["path"] for entry in refused["drift"]] == ["inputs.model.commit"]
+        assert yaml.safe_load(lock.read_text()) == {"inputs": {"model": {"commit": "a"}}}
+
+    def test_accepted_drift_is_shown_and_written(self, controller: Controller, lock: Path) -> None:
+        run = controller.run(
+            self.present(lock),
+            self.present(lock, commit="b", update=True),
+            hosts="server",
+            arguments=("--diff",),
+        )
+        assert run.results[1]["changed"] is True
+        assert run.results[1]["inputs"] == {"model": {"commit": "b"}}
+        assert "-    commit: a\n+    commit: b" in run.output
+        assert yaml.safe_load(lock.read_text()) == {"inputs": {"model": {"commit": "b"}}}
+
+
+class TestManifest:
+    """stt_release_manifest."""
+
+    @pytest.fixture
+    def dest(self, tmp_path: Path) -> Path:
+        return tmp_path / "releases" / "one"
+
+    @pytest.fixture
+    def key(self, tmp_path: Path) -> Path:
+        path = tmp_path / "release.pem"
+        subprocess.run(
+            [
+                *("openssl", "genpkey", "-algorithm", "EC"),
+                *("-pkeyopt", "ec_paramgen_curve:P-256", "-out", str(path)),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        path.chmod(0o600)
+        return path
+
+    @pytest.fixture
+    def seal(self, dest: Path, key: Path) -> Callable[..., dict[str, Any]]:
+        original, converted = RESULTS["models"]
+
+        def made(**parameters: Any) -> dict[str, Any]:
+            given: dict[str, Any] = {
+                "dest": str(dest),
+                "tag": RESULTS["tag"],
+                "image": RESULTS["image"],
+                "model": original,
+                "conversions": [{**converted, "converter": CONVERTER}],
+                "checks": RESULTS["checks"],
+                "planned": ["R4.3/cuda_available"],
+                "key_file": str(key),
+                **parameters,
+            }
+            kept = {name: value for name, value in given.items() if value is not None}
+            return task("stt_release_manifest", **kept)
+
+        return made
+
+    def test_what_cannot_be_sealed_is_refused(
+        self, controller: Controller, seal: Callable[..., dict[str, Any]], dest: Path
+    ) -> None:
+        failed = [*RESULTS["checks"], {**RESULTS["checks"][0], "name": "x", "status": "failed"}]
+        results = controller.run(
+            seal(key_file=None),
+            seal(unsigned=True),
+            seal(image={"image_id": f"sha256:{'0' * 64}"}),
+            seal(checks=failed),
+            seal(planned=["R5.9"]),
+            hosts="server",
+        ).results
+        assert all(result["failed"] and not result["changed"] for result in results)
+        either = (
+            "needed a key_file, or unsigned: true, and not both; fix: name the key's file, or say "
+            "unsigned: true, which the manifest then records"
+        )
+        assert [result["msg"] for result in results[:3]] == [
+            f"release signature: found no signing key; {either}",
+            f"release signature: found both a key and unsigned: true; {either}",
+            "release manifest: found no input_digest in what was passed; needed image, model "
+            "and conversions as the modules returned them; "
+            "fix: pass the registered results unchanged",
+        ]
+        assert [result["found"] for result in results[3:]] == [
+            "a failed verdict (R1.1 x failed: as it should be)",
+            "a failed verdict (R5.9 result error: no result)",
+        ]
+        assert not dest.exists()
+
+    def test_check_mode_names_the_release_as_the_filter_does(
+        self, controller: Controller, seal: Callable[..., dict[str, Any]], dest: Path
+    ) -> None:
+        original, converted = RESULTS["models"]
+        expression = (
+            "{{ tag | stt.engine.release_id(input_digest=image['input_digest'], "
+            "commit=model['commit'], files=model['files'], quantization=kind, "
+            "converter=converter) }}"
+        )
+        named = {
+            "ansible.builtin.debug": {"msg": expression},
+            "vars": {
+                "tag": RESULTS["tag"],
+                "image": RESULTS["image"],
+                "model": original,
+                "kind": converted["quantization"],
+                "converter": CONVERTER,
+            },
+        }
+        predicted, name = controller.run(
+            seal(), named, hosts="server", arguments=("--check",)
+        ).results
+        assert (predicted["changed"], predicted["reason"]) == (True, "there is no manifest yet")
+        assert predicted["release"] == name["msg"]
+        assert not dest.exists()
+
+    def test_sealed_once_then_kept_and_verified_by_openssl(
+        self,
+        controller: Controller,
+        seal: Callable[..., dict[str, Any]],
+        dest: Path,
+        key: Path,
+        tmp_path: Path,
+    ) -> None:
+        (sealed,) = controller.run(seal(), hosts="server").results
+        assert (sealed["changed"], sealed["signed"], sealed["gpu"]) == (True, True, "absent")
+        before = snapshot(dest)
+        assert set(before) == {"manifest.json", "manifest.json.sig"}
+        slower = [{**one, "seconds": 9.0} for one in RESULTS["checks"]]
+        again, other, failed = controller.run(
+            seal(checks=slower),
+            seal(tag="cuda128-debian12-v1.3"),
+            seal(planned=["R5.9"]),
+            hosts="server",
+        ).results
+        assert (again["changed"], again["reason"]) == (False, "")
+        assert (again["sequence"], again["sha256"]) == (sealed["sequence"], sealed["sha256"])
+        assert other["found"] == f"the manifest of the release {sealed['release']}"
+        assert failed["failed"]
+        assert snapshot(dest) == before
+        public = tmp_path / "public.pem"
+        subprocess.run(
+            ["openssl", "pkey", "-in", str(key), "-pubout", "-out", str(public)], check=True
+        )
+        subprocess.run(
+            [
+                *("openssl", "dgst", "-sha256", "-verify", str(public)),
+                *("-signature", sealed["signature"], sealed["path"]),
+            ],
+            check=True,
+            capture_output=True,
+        )
+
+    def test_an_edited_manifest_and_a_lost_signature_are_made_good(
+        self, controller: Controller, seal: Callable[..., dict[str, Any]], dest: Path
+    ) -> None:
+        (first,) = controller.run(seal(), hosts="server").results
+        manifest = dest / "manifest.json"
+        content = json.loads(manifest.read_text())
+        content["predicate"]["gpu"] = "proven"
+        manifest.write_text(json.dumps(content))
+        lose = {
+            "ansible.builtin.file": {"path": str(dest / "manifest.json.sig"), "state": "absent"},
+            "delegate_to": "localhost",
+        }
+        mended, _, signed, again, unsigned = controller.run(
+            seal(),
+            lose,
+            seal(),
+            seal(),
+            seal(key_file=None, unsigned=True),
+            hosts="server",
+        ).results
+        assert mended["reason"] == "the manifest there differs in gpu"
+        assert mended["sequence"] > first["sequence"]
+        assert signed["reason"] == "the signature is missing or not this key's for this manifest"
+        assert signed["sequence"] == mended["sequence"]
+        assert again["changed"] is False
+        assert unsigned["reason"] == "the manifest there differs in signature"
+        assert (unsigned["signed"], unsigned["signature"]) == (False, "")
+        assert set(snapshot(dest)) == {"manifest.json"}
+        kept = json.loads(manifest.read_text())["predicate"]["signature"]
+        assert kept == {"algorithm": "none", "unsigned": True}
+
+
+class TestReport:
+    """stt_release_report and the callback that completes it."""
+
+    @pytest.fixture
+    def dest(self, tmp_path: Path) -> Path:
+        return tmp_path / "releases" / "one"
+
+    @pytest.fixture
+    def report(self, dest: Path) -> Callable[..., dict[str, Any]]:
+        def made(**parameters: Any) -> dict[str, Any]:
+            given = {"dest": str(dest), "results": RESULTS, "language": "ko", **parameters}
+            return task("stt_release_report", **given)
+
+        return made
+
+    def test_what_cannot_be_reported_is_refused(
+        self, controller: Controller, report: Callable[..., dict[str, Any]], tmp_path: Path
+    ) -> None:
+        blocked = tmp_path / "file" / "one"
+        blocked.parent.write_text("a file where a directory is needed")
+        unknown, unwritable = controller.run(
+            report(results={"cheks": []}), report(dest=str(blocked)), hosts="server"
+        ).results
+        assert unknown["fix"] == "did you mean checks?"
+        assert unwritable["msg"] == (
+            f"release report {blocked}: found a place that cannot be written (Not a directory); "
+            f"needed permission and space to write in {blocked}; "
+            "fix: choose another directory for releases, or make room"
+        )
+
+    def test_check_mode_prints_and_writes_nothing(
+        self, controller: Controller, report: Callable[..., dict[str, Any]], dest: Path
+    ) -> None:
+        run = controller.run(report(), hosts="server", arguments=("--check",))
+        assert run.results[0]["changed"] is True
+        assert "결과: 통과 (GPU 제외)" in run.output
+        assert not dest.exists()
+
+    def test_what_is_printed_is_what_is_written(
+        self, controller: Controller, report: Callable[..., dict[str, Any]], dest: Path
+    ) -> None:
+        run = controller.run(report(), hosts="server")
+        (result,) = run.results
+        assert (result["changed"], result["verdict"], result["gpu"]) == (True, "passed", "absent")
+        assert set(snapshot(dest)) == {"report.json", "report.html", "junit.xml"}
+        written = json.loads((dest / "report.json").read_text(encoding="utf-8"))
+        jsonschema.validate(written, SCHEMA)
+        # The callback counted the run's tasks when it was over.
+        assert written["tasks"] == {key: run.recap[key] for key in ("ok", "changed", "failed")}
+        assert run.recap["ok"] == 2
+        assert "\n".join(result["checklist"]) in run.output
+        assert "\x1b" not in run.output
+        items = [*written["checklist"], *written["criteria"], *written["beyond"]]
+        shown = [line for line in result["checklist"] if line.startswith("  [")]
+        marks = {"passed": "  [✓] ", "skipped": "  [-] "}
+        assert len(shown) == len(items)
+        for item, line in zip(items, shown, strict=True):
+            assert line.startswith(marks[item["status"]] + item["text"])
+
+    def test_a_later_report_of_the_same_changes_nothing_and_keeps_the_first(
+        self, controller: Controller, report: Callable[..., dict[str, Any]], dest: Path
+    ) -> None:
+        later = {**RESULTS, "started": "2026-02-01T08:00:00.000Z", "finished": ""}
+        _, again, stopped = controller.run(
+            report(), report(results=later), report(results=stopped_in_r5()), hosts="server"
+        ).results
+        assert again["changed"] is False
+        assert (stopped["changed"], stopped["failed"], stopped["verdict"]) == (
+            True,
+            False,
+            "failed",
+        )
+        kept = snapshot(dest)
+        assert set(kept) == {
+            "report.json",
+            "report.html",
+            "junit.xml",
+            "history/2026-01-31T080000.000Z.json",
+            "history/2026-02-01T080000.000Z.json",
+        }
+        first = json.loads(kept["history/2026-01-31T080000.000Z.json"])
+        assert (first["started"], first["verdict"]) == (RESULTS["started"], "passed")
+        jsonschema.validate(json.loads(kept["report.json"]), SCHEMA)
+
+    def test_colours_are_for_terminals_only(
+        self, controller: Controller, report: Callable[..., dict[str, Any]]
+    ) -> None:
+        controller.environment["ANSIBLE_FORCE_COLOR"] = "1"
+        run = controller.run(report(), hosts="server")
+        assert "\x1b[0;32m  [✓] 모델 마운트 성공" in run.output
+        assert not any("\x1b" in line for line in run.results[0]["checklist"])
