@@ -1,8 +1,8 @@
 # Copyright (c) stt.engine contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the image's top layer: the service itself, and hold the whole image against its labels.
+"""Make the image's top layer: the service itself.
 
-    python3 app.py --source DIR --requirements full.in --cuda cu128 --torch 2.8.0
+    python3 app.py --source DIR
 
 Everything else of the image is below, so that a change of the service changes only this layer.
 """
@@ -10,10 +10,8 @@ Everything else of the image is below, so that a change of the service changes o
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -23,62 +21,36 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from image.layer import LayerError, begin, compile_changed, finish
+from image.layer import EPOCH_NS, MOUNT_PARENTS, LayerError, begin, compile_changed
 
 APP = Path("/app")
 SITE_PACKAGES = Path(sysconfig.get_path("purelib"))
 
 
-def copy_package(source: Path) -> None:
-    """Copy the package with fixed modes and let the environment's Python find it from anywhere."""
+def copy_package(source: Path) -> Path:
+    """Copy the package with fixed modes and let the environment's Python find it; return it."""
     target = APP / source.name
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     for path in (target, *target.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
-    (SITE_PACKAGES / f"{source.name}.pth").write_text(f"{APP}\n")
+    _link_of(target).write_text(f"{APP}\n")
+    return target
 
 
-def check_requirements(path: Path) -> None:
-    """Refuse an image without one of the packages that the service itself imports."""
-    wanted = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
-    for requirement in filter(None, wanted):
-        name, _, version = requirement.partition("==")
-        try:
-            found = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found = "nothing"
-        if found == "nothing" or (version and found.split("+")[0] != version):
-            raise LayerError(
-                f"package {name}: found {found}; needed {version or 'any version'}; "
-                f"fix: make the lock again from requirements/{path.name} with lock.py"
-            )
+def give_fixed_times(package: Path) -> None:
+    """Give everything this step changed one fixed time, like every other layer.
+
+    These are all its changes: to look for them in the whole image would take longer than the step.
+    """
+    changed = [package, *package.rglob("*"), APP, SITE_PACKAGES, _link_of(package)]
+    for path in (*changed, *map(Path, MOUNT_PARENTS)):
+        if path.exists() and path.stat().st_mtime_ns != EPOCH_NS:
+            os.utime(path, ns=(EPOCH_NS, EPOCH_NS))
 
 
-def check_torch(torch: str, cuda: str) -> None:
-    """Refuse another torch, or one for another CUDA, than the labels will say."""
-    facts = runpy.run_path(str(SITE_PACKAGES / "torch" / "version.py"))
-    found_cuda = "cu" + str(facts["cuda"]).replace(".", "") if facts["cuda"] else "no CUDA"
-    found_torch = facts["__version__"].split("+")[0]
-    if (found_torch, found_cuda) != (torch, cuda):
-        raise LayerError(
-            f"torch: found {found_torch} for {found_cuda} ({facts['__version__']}); needed {torch} "
-            f"for {cuda}; fix: set the build arguments TORCH and CUDA to what the lock holds, "
-            f"or make the lock for {cuda}"
-        )
-
-
-def check_library_path() -> None:
-    """Refuse an LD_LIBRARY_PATH with a directory that does not exist or that misses CUDA."""
-    entries = [Path(entry) for entry in os.environ["LD_LIBRARY_PATH"].split(":") if entry]
-    missing = [str(entry) for entry in entries if not entry.is_dir()]
-    present = {path.resolve() for path in SITE_PACKAGES.glob("nvidia/*/lib")}
-    forgotten = sorted(map(str, present - {entry.resolve() for entry in entries}))
-    if missing or forgotten:
-        raise LayerError(
-            f"LD_LIBRARY_PATH: found missing {missing}, not listed {forgotten}; needed exactly the "
-            "library directories of the installed CUDA packages; fix: set the build argument "
-            "LIBRARIES to them"
-        )
+def _link_of(package: Path) -> Path:
+    """The file that lets the environment's Python find a package of /app from anywhere."""
+    return SITE_PACKAGES / f"{package.name}.pth"
 
 
 def check_created(created: str, epoch: str) -> None:
@@ -93,44 +65,41 @@ def check_created(created: str, epoch: str) -> None:
         )
 
 
-def check_consistency() -> None:
-    """Refuse an environment in which a package misses what it depends on, or the service fails."""
-    for command in (["-m", "pip", "check"], ["-m", "stt_engine", "--version"]):
-        run = subprocess.run(
-            [sys.executable, "-B", *command], cwd="/", capture_output=True, text=True, check=False
+def check_service() -> None:
+    """Refuse a service whose own modules do not import."""
+    run = subprocess.run(
+        [sys.executable, "-B", "-m", "stt_engine", "--version"],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode != 0:
+        words = re.sub(r"\s+", " ", run.stdout + run.stderr).strip()
+        raise LayerError(
+            f"service: found {words[-600:]}; needed that it imports; fix: mend docker/stt_engine, "
+            "or add what it imports to the requirements and lock again"
         )
-        if run.returncode != 0:
-            words = re.sub(r"\s+", " ", run.stdout + run.stderr).strip()
-            raise LayerError(
-                f"python {' '.join(command)}: found {words[-600:]}; needed success; "
-                "fix: make the lock again with lock.py, or mend docker/stt_engine"
-            )
+    print(run.stdout.strip(), flush=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Install the service and judge the image."""
+    """Install the service."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", required=True, type=Path)
-    parser.add_argument("--requirements", required=True, type=Path)
-    parser.add_argument("--cuda", required=True)
-    parser.add_argument("--torch", required=True, help="empty for a variant without it")
     parser.add_argument("--created", default="")
     parser.add_argument("--epoch", default="")
     options = parser.parse_args(arguments)
     since = begin()
     try:
         check_created(options.created, options.epoch)
-        check_requirements(options.requirements)
-        if options.torch:
-            check_torch(options.torch, options.cuda)
-        check_library_path()
-        copy_package(options.source)
+        package = copy_package(options.source)
         compile_changed(APP, since)
-        check_consistency()
+        check_service()
     except (LayerError, OSError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 1
-    finish(since)
+    give_fixed_times(package)
     return 0
 
 

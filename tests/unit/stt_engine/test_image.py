@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from image import app, layer
+from image import app, layer, verify
 from image.base import add_entry, os_names
 from image.layer import LayerError
 
@@ -151,38 +151,38 @@ def write_torch(site_packages: Path, version: str, cuda: str | None) -> None:
 
 
 def test_torch_must_be_what_the_labels_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "SITE_PACKAGES", tmp_path)
+    monkeypatch.setattr(verify, "SITE_PACKAGES", tmp_path)
     write_torch(tmp_path, "2.8.0+cu128", "12.8")
 
-    app.check_torch("2.8.0", "cu128")
+    verify.check_torch("2.8.0", "cu128")
     with pytest.raises(LayerError, match=r"found 2.8.0 for cu128 .* needed 2.8.0 for cu129"):
-        app.check_torch("2.8.0", "cu129")
+        verify.check_torch("2.8.0", "cu129")
     with pytest.raises(LayerError, match=r"needed 2.9.0 for cu128"):
-        app.check_torch("2.9.0", "cu128")
+        verify.check_torch("2.9.0", "cu128")
 
 
 def test_a_torch_without_cuda_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "SITE_PACKAGES", tmp_path)
+    monkeypatch.setattr(verify, "SITE_PACKAGES", tmp_path)
     write_torch(tmp_path, "2.8.0+cpu", None)
 
     with pytest.raises(LayerError, match=r"found 2.8.0 for no CUDA"):
-        app.check_torch("2.8.0", "cu128")
+        verify.check_torch("2.8.0", "cu128")
 
 
 def test_the_library_path_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "SITE_PACKAGES", tmp_path)
+    monkeypatch.setattr(verify, "SITE_PACKAGES", tmp_path)
     libraries = [tmp_path / "nvidia" / name / "lib" for name in ("cublas", "cudnn")]
     for path in libraries:
         path.mkdir(parents=True)
 
     monkeypatch.setenv("LD_LIBRARY_PATH", ":".join(map(str, libraries)))
-    app.check_library_path()
+    verify.check_library_path()
     monkeypatch.setenv("LD_LIBRARY_PATH", str(libraries[0]))
     with pytest.raises(LayerError, match=r"not listed \['.*/cudnn/lib'\]"):
-        app.check_library_path()
+        verify.check_library_path()
     monkeypatch.setenv("LD_LIBRARY_PATH", ":".join(map(str, [*libraries, tmp_path / "gone"])))
     with pytest.raises(LayerError, match=r"missing \['.*/gone'\]"):
-        app.check_library_path()
+        verify.check_library_path()
 
 
 def test_what_the_service_imports_must_be_installed(tmp_path: Path) -> None:
@@ -190,10 +190,10 @@ def test_what_the_service_imports_must_be_installed(tmp_path: Path) -> None:
     requirements.write_text("# a comment\nctranslate2\nstt-nothing==1.0\n")
 
     with pytest.raises(LayerError, match=r"package stt-nothing: found nothing; needed 1.0"):
-        app.check_requirements(requirements)
+        verify.check_requirements(requirements)
     requirements.write_text("ctranslate2==0.1\n")
     with pytest.raises(LayerError, match=r"package ctranslate2: found 4\S+; needed 0.1"):
-        app.check_requirements(requirements)
+        verify.check_requirements(requirements)
 
 
 def test_everything_that_the_dockerfile_mounts_is_in_the_context() -> None:
