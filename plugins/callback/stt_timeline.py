@@ -5,18 +5,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, ClassVar
-
-from ansible.executor.stats import AggregateStats
-from ansible.executor.task_result import CallbackTaskResult
-from ansible.plugins.callback import CallbackBase
-
-from ansible_collections.stt.engine.plugins.module_utils._report import render
-from ansible_collections.stt.engine.plugins.module_utils._store import write_atomically
-
 DOCUMENTATION = """
 name: stt_timeline
 type: aggregate
@@ -31,6 +19,18 @@ requirements:
 author:
   - stt.engine contributors (@stt-engine)
 """
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible.executor.stats import AggregateStats
+from ansible.executor.task_result import CallbackTaskResult
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.stt.engine.plugins.module_utils._report import render
+from ansible_collections.stt.engine.plugins.module_utils._store import write_atomically
 
 ACTION = "stt.engine.stt_release_report"
 

@@ -35,7 +35,7 @@ class ControllerAction(ActionBase):
         """Validate the arguments, act, and turn an SttError into a failed result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         self.variables = task_vars or {}
-        _, arguments = ActionBase.validate_argument_spec(self, self.ARGUMENTS)
+        _validated, arguments = ActionBase.validate_argument_spec(self, self.ARGUMENTS)
         try:
             result.update(self.act(arguments))
         except SttError as error:

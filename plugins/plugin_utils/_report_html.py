@@ -175,7 +175,7 @@ def _bars(report: Mapping[str, Any], language: str) -> list[dict[str, Any]]:
 
 
 def _group(title: str, sizes: Sequence[tuple[str, int]], colour: str, rest: str) -> dict[str, Any]:
-    largest = max((count for _, count in sizes), default=0) or 1
+    largest = max((count for _label, count in sizes), default=0) or 1
     rows = [
         {
             "label": label,
