@@ -64,8 +64,10 @@ def disk_full(error: BaseException) -> bool:
     while seen is not None:
         if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
+        if "No space left on device" in str(seen):
+            return True
         seen = seen.__cause__ or seen.__context__
-    return "No space left on device" in str(error)
+    return False
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,0 +1,276 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When a conversion is needed, how it is named, and what stops it before a container starts."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.stt.engine.plugins.module_utils import _convert_payload
+from ansible_collections.stt.engine.plugins.module_utils._convert import (
+    Conversion,
+    ConvertRequest,
+    input_digest,
+    refuse_drift,
+)
+from ansible_collections.stt.engine.plugins.module_utils._convert_run import PAYLOAD
+from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
+from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._model_manifest import (
+    hash_files,
+    manifest_path,
+    read_manifest,
+    write_manifest,
+)
+from tests.unit.model_files import safetensors, write_ctranslate2
+
+COMMIT = "1" * 40
+VERSIONS = {
+    "ctranslate2": "4.8.5",
+    "transformers": "5.23.0",
+    "tokenizers": "0.23.3",
+    "torch": "2.8.0",
+    "numpy": "2.4.6",
+}
+LABELS = {f"stt.engine.{name}": version for name, version in VERSIONS.items()}
+# Would fail if it were called: the versions are known from the labels.
+DOCKER = DockerCli("/no/such/docker")
+
+
+def image(image_id: str = "sha256:one", labels: dict[str, str] | None = None) -> dict[str, Any]:
+    return {"Id": image_id, "Config": {"Labels": LABELS if labels is None else labels}}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    source = tmp_path / "models" / "a_b" / COMMIT
+    source.mkdir(parents=True)
+    (source / "config.json").write_text("{}")
+    (source / "README.md").write_text("read me")
+    weights = {"model.decoder.embed_tokens.weight": (20, 4), "model.encoder.layer_norm.bias": (4,)}
+    (source / "model.safetensors").write_bytes(safetensors(weights))
+    return tmp_path
+
+
+def conversion(root: Path, **changes: Any) -> Conversion:
+    request = {
+        "image": "stt-engine:one",
+        "source": root / "models" / "a_b" / COMMIT,
+        "destination_root": root / "models",
+        "quantization": "float16",
+        "memory_bytes": None,
+        "expected_files": [],
+        "full": False,
+        "docker": "docker",
+        **{key: value for key, value in changes.items() if key != "image_of"},
+    }
+    return Conversion(ConvertRequest(**request), changes.get("image_of", image()), DOCKER)
+
+
+def publish(wanted: Conversion) -> None:
+    """A published conversion, with the manifest that the module writes."""
+    write_ctranslate2(wanted.destination, wanted.request.quantization)
+    document = {
+        "input_digest": wanted.digest,
+        "converter": wanted.versions,
+        "images": [wanted.image_id],
+        "files": hash_files(wanted.destination),
+        "model_bin": {"mel_bins": 128},
+    }
+    write_manifest(wanted.destination, wanted.destination, document)
+
+
+def test_the_name_tells_source_type_and_inputs(root: Path) -> None:
+    wanted = conversion(root)
+    assert wanted.destination.parent == root / "models" / "a_b"
+    assert wanted.destination.name == f"{COMMIT}-ct2-float16-{wanted.digest[:12]}"
+    assert conversion(root).digest == wanted.digest
+
+
+def test_the_digest_moves_with_every_input_and_no_other(root: Path) -> None:
+    base = conversion(root).digest
+    other_versions = {**LABELS, "stt.engine.ctranslate2": "4.8.6"}
+    assert conversion(root, quantization="int8").digest != base
+    assert conversion(root, image_of=image(labels=other_versions)).digest != base
+    # Another image with the same converter makes the same model.
+    assert conversion(root, image_of=image("sha256:two")).digest == base
+    local = {**LABELS, "stt.engine.torch": "2.8.0+cu129"}
+    assert conversion(root, image_of=image(labels=local)).digest == base
+    source = root / "models" / "a_b" / COMMIT
+    (source / "README.md").write_text("read me again")
+    assert conversion(root).digest == base
+    (source / "config.json").write_text('{"a": 1}')
+    assert conversion(root).digest != base
+
+
+def test_the_digest_is_over_canonical_json() -> None:
+    assert input_digest({"b": "2", "a": "1"}, "int8", VERSIONS) == input_digest(
+        {"a": "1", "b": "2"}, "int8", dict(reversed(list(VERSIONS.items())))
+    )
+
+
+def test_hashes_come_from_the_sources_manifest_when_it_holds(root: Path) -> None:
+    source = root / "models" / "a_b" / COMMIT
+    write_manifest(source, source, {"files": hash_files(source)})
+    assert conversion(root).source_files == {
+        name: hashlib.sha256((source / name).read_bytes()).hexdigest()
+        for name in ("config.json", "model.safetensors")
+    }
+    data = bytearray((source / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (source / "model.safetensors").write_bytes(data)
+    with pytest.raises(SttError, match=r"content of model.safetensors is damaged.*verify=full"):
+        conversion(root)
+
+
+def test_reasons(root: Path) -> None:
+    wanted = conversion(root)
+    assert wanted.needs_conversion() == "it is not converted yet"
+    publish(wanted)
+    assert wanted.needs_conversion() is None
+    manifest_path(wanted.destination).rename(root / "kept")
+    assert wanted.needs_conversion() == "its manifest is missing"
+    (root / "kept").rename(manifest_path(wanted.destination))
+    model = wanted.destination / "model.bin"
+    good = model.read_bytes()
+    model.write_bytes(good[:-1])
+    assert (
+        wanted.needs_conversion() == f"model.bin has {len(good) - 1} bytes instead of {len(good)}"
+    )
+    model.write_bytes(good[:-1] + b"\xff")
+    assert wanted.needs_conversion() == "the content of model.bin is damaged"
+    model.write_bytes(good)
+    assert wanted.needs_conversion() is None
+
+
+def test_a_manifest_of_other_inputs_does_not_count(root: Path) -> None:
+    wanted = conversion(root)
+    publish(wanted)
+    document = read_manifest(wanted.destination)
+    assert document is not None
+    write_manifest(wanted.destination, wanted.destination, {**document, "input_digest": "0" * 64})
+    assert wanted.needs_conversion() == "its manifest is missing"
+
+
+def test_versions_are_remembered_from_an_earlier_conversion(root: Path) -> None:
+    """Neither labels nor a container: the manifest of what this image made tells them."""
+    publish(conversion(root))
+    known = conversion(root, quantization="int8", image_of=image(labels={}))
+    assert known.versions == VERSIONS
+    with pytest.raises(SttError, match="docker"):
+        conversion(root, image_of=image("sha256:unknown", labels={}))
+
+
+def test_refresh_notes_new_images_and_stamps_and_nothing_else(root: Path) -> None:
+    wanted = conversion(root)
+    publish(wanted)
+    path = manifest_path(wanted.destination)
+    before = path.stat().st_mtime_ns
+    wanted.refresh()
+    assert path.stat().st_mtime_ns == before
+    (wanted.destination / "model.bin").touch()
+    conversion(root, image_of=image("sha256:two")).refresh()
+    document = read_manifest(wanted.destination)
+    assert document is not None
+    assert document["images"] == ["sha256:one", "sha256:two"]
+    assert (
+        document["stamps"]["model.bin"][1] == (wanted.destination / "model.bin").stat().st_mtime_ns
+    )
+
+
+def test_a_full_disk_is_foreseen(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "ansible_collections.stt.engine.plugins.module_utils._convert"
+    conversion(root).check_preconditions()
+    monkeypatch.setattr(f"{module}.free_bytes", lambda _path: 1000)
+    with pytest.raises(SttError) as error:
+        conversion(root).check_preconditions()
+    assert error.value.found == "1000 bytes free"
+    assert error.value.object == f"file system of {root / 'models'}"
+
+
+def test_damaged_weights_are_refused_before_a_container_starts(root: Path) -> None:
+    weights = root / "models" / "a_b" / COMMIT / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(SttError, match="needed complete safetensors files"):
+        conversion(root).check_preconditions()
+
+
+def test_the_memory_limit_follows_the_weights(root: Path) -> None:
+    weights = root / "models" / "a_b" / COMMIT / "model.safetensors"
+    assert conversion(root).memory_limit() == 4 * weights.stat().st_size + (2 << 30)
+    assert conversion(root, memory_bytes=5).memory_limit() == 5
+
+
+def test_drift_from_the_lock_names_each_file() -> None:
+    files = [{"path": "a", "sha256": "1"}, {"path": "b", "sha256": "2"}]
+    refuse_drift(Path("x"), files, [])
+    refuse_drift(Path("x"), files, list(reversed(files)))
+    with pytest.raises(SttError) as error:
+        refuse_drift(Path("x"), files, [{"path": "b", "sha256": "3"}, {"path": "c", "sha256": "4"}])
+    assert error.value.details["drift"] == ["a", "b", "c"]
+    assert error.value.found == "other files than locked: a 1, b 2, c missing"
+    assert error.value.needed == "a not there, b 3, c 4"
+    assert "release_lock_update=true" in error.value.fix
+
+
+def test_a_locked_conversion_is_compared_when_nothing_is_to_do(root: Path) -> None:
+    wanted = conversion(root)
+    publish(wanted)
+    files = wanted.result()["files"]
+    assert conversion(root, expected_files=files).needs_conversion() is None
+    files[0]["sha256"] = "0" * 64
+    with pytest.raises(SttError, match="other files than locked"):
+        conversion(root, expected_files=files).needs_conversion()
+
+
+def test_results_and_checks_of_what_is_published(root: Path) -> None:
+    wanted = conversion(root)
+    assert wanted.result()["files"] == []
+    publish(wanted)
+    result = wanted.result()
+    assert result["path"] == str(wanted.destination)
+    assert [file["path"] for file in result["files"]] == sorted(
+        path.name for path in wanted.destination.iterdir()
+    )
+    done, structure = wanted.checks(None, 0.5)
+    assert (done["id"], done["status"]) == ("R3.1", "passed")
+    assert (structure["id"], structure["status"]) == ("R3.3", "passed")
+    (wanted.destination / "tokenizer.json").unlink()
+    _done, structure = wanted.checks(None, 0.5)
+    assert structure["status"] == "failed"
+    assert "tokenizer.json: found no such file" in structure["found"]
+    assert structure["fix"]
+
+
+def test_the_payload_travels_as_source() -> None:
+    assert PAYLOAD.decode() == Path(_convert_payload.__file__).read_text(encoding="utf-8")
+    assert b"ansible" not in PAYLOAD.split(b'"""', 2)[2]
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), True),
+        (RuntimeError("File write failed: No space left on device"), True),
+        (OSError(errno.EACCES, "Permission denied"), False),
+        (ValueError("a bad value"), False),
+    ],
+)
+def test_a_full_disk_is_recognised_however_it_is_wrapped(error: Exception, full: bool) -> None:
+    assert _convert_payload.disk_full(error) is full
+    wrapped = RuntimeError("conversion failed")
+    wrapped.__cause__ = error
+    assert _convert_payload.disk_full(wrapped) is full
+
+
+def test_the_payload_tells_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _convert_payload.main(["--versions"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert set(answer["versions"]) == set(VERSIONS)
