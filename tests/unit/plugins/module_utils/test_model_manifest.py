@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -92,8 +91,14 @@ def test_a_touched_file_is_hashed_and_found_whole(model: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", json.dumps({"format": 2, "files": [], "stamps": {}}), '{"format": 1}']
-    + [json.dumps({"format": 1, "files": [{"path": "a"}], "stamps": {}})],
+    [
+        "",
+        "[]",
+        "{}",
+        '{"format": 1}',
+        '{"format": 2, "files": [], "stamps": {}}',
+        '{"format": 1, "files": [{"path": "a"}], "stamps": {}}',
+    ],
 )
 def test_a_damaged_manifest_is_none(model: Path, content: str) -> None:
     manifest_path(model).write_text(content)
