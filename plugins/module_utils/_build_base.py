@@ -147,9 +147,15 @@ def registry_digest(docker: DockerCli, reference: str) -> str:
     return str(done.json()["digest"])
 
 
-def pull(docker: DockerCli, image: ResolvedImage, platform: str) -> ResolvedImage:
-    """Bring a resolved image to this host, by its digest."""
-    done = docker.run(["image", "pull", "--quiet", "--platform", platform, image.pin], check=False)
+def pull(
+    docker: DockerCli, image: ResolvedImage, *, platform: str, timeout: float
+) -> ResolvedImage:
+    """Bring a resolved image to this host, by its digest; timeout in seconds."""
+    done = docker.run(
+        ["image", "pull", "--quiet", "--platform", platform, image.pin],
+        timeout=timeout,
+        check=False,
+    )
     found = docker.image(image.pin) if done.rc == 0 else None
     if found is None:
         last = done.error_text.splitlines()[-1] if done.error_text else "no message"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -36,12 +37,14 @@ class Dockerfile:
     """The images a Dockerfile needs.
 
     ``base`` is what the wanted stage finally rests on; ``base_argument`` is the build argument
-    that this reference consists of, or None when it is written out. ``images`` are the others.
+    that this reference consists of, or None when it is written out. ``images`` are the others,
+    ``arguments`` the names of all build arguments that are declared anywhere.
     """
 
     base: str
     base_argument: str | None
     images: tuple[str, ...]
+    arguments: frozenset[str]
 
 
 def instructions(text: str) -> Iterator[tuple[str, str]]:
@@ -106,10 +109,13 @@ def read_dockerfile(
     values: dict[str, str] = {}
     stages: list[Stage] = []
     copied: list[str] = []
+    declared: set[str] = set()
     for instruction, rest in instructions(text):
-        if instruction == "ARG" and not stages:
+        if instruction == "ARG":
             for argument, default in _arguments(rest):
-                values[argument] = build_args.get(argument, expand(default, values))
+                declared.add(argument)
+                if not stages:
+                    values[argument] = build_args.get(argument, expand(default, values))
         elif instruction == "FROM":
             stages.append(_stage(rest, values))
         elif instruction in ("COPY", "ADD", "RUN"):
@@ -130,6 +136,7 @@ def read_dockerfile(
         base=root.reference,
         base_argument=(variable[1] or variable[2]) if variable else None,
         images=tuple(sorted(images - {root.reference, SCRATCH, ""})),
+        arguments=frozenset(declared),
     )
 
 
@@ -154,6 +161,23 @@ def _sources(instruction: str, rest: str) -> list[str]:
     else:
         found = re.findall(r"--from=(\S+)", rest)
     return [image for image in found if "$" not in image]
+
+
+def copied_sources(instruction: str) -> list[str]:
+    """What a COPY or ADD takes from the build context, without patterns, URLs and other stages."""
+    name, _space, rest = instruction.partition(" ")
+    if name.upper() not in ("COPY", "ADD") or "--from=" in rest or "<<" in rest:
+        return []
+    words = re.sub(r"--\S+\s+", "", rest).strip()
+    if words.startswith("["):
+        try:
+            paths = [str(word) for word in json.loads(words)]
+        except ValueError:
+            return []
+    else:
+        paths = words.split()
+    plain = (path.lstrip("/") for path in paths[:-1] if not re.search(r"[*?\[]|://", path))
+    return [path for path in plain if path]
 
 
 def _root(stages: list[Stage], target: str, name: str) -> Stage:

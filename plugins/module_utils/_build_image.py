@@ -108,7 +108,7 @@ class ImageBuilder:
 
     def _read_dockerfile(self) -> Dockerfile:
         request = self._request
-        text = request.dockerfile.read_text(encoding="utf-8")
+        text = request.dockerfile.read_text(encoding="utf-8", errors="replace")
         name = f"Dockerfile {request.dockerfile}"
         found = read_dockerfile(text, request.build_args, request.target, name)
         wanted = self._base_request.reference
@@ -217,12 +217,22 @@ class ImageBuilder:
             tag=self.tag,
             base=self.base,
             base_argument=self._dockerfile.base_argument,
+            declared=self._dockerfile.arguments,
             images=self.images,
             timeout=timeout,
         )
-        state = self.job.run(
-            lambda job: run_build(plan, job), wait=wait, timeout=timeout + _GRACE_SECONDS
-        )
+        try:
+            state = self.job.run(
+                lambda job: run_build(plan, job), wait=wait, timeout=timeout + _GRACE_SECONDS
+            )
+        except OSError as exc:
+            raise SttError(
+                f"jobs directory {self._jobs_root}",
+                found=f"{exc.strerror}: {exc.filename or self.job.directory}",
+                needed="a directory that this user may write to",
+                fix="make it and give it to the user, run with become: true, or choose another "
+                "jobs_root",
+            ) from exc
         error = self.job.failure(state)
         if error is not None:
             raise error

@@ -167,7 +167,7 @@ def ignore_patterns(context: Path, dockerfile: Path) -> list[Pattern]:
     own = dockerfile.with_name(dockerfile.name + ".dockerignore")
     for file in (own, context / ".dockerignore"):
         if file.is_file():
-            return parse(file.read_text(encoding="utf-8"), str(file))
+            return parse(file.read_text(encoding="utf-8", errors="surrogateescape"), str(file))
     return []
 
 

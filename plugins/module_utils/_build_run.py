@@ -8,6 +8,8 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import posixpath
+import re
 import shlex
 import shutil
 import signal
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils._build_base import ResolvedImage, pull
+from ansible_collections.stt.engine.plugins.module_utils._build_dockerfile import copied_sources
 from ansible_collections.stt.engine.plugins.module_utils._build_inputs import (
     BuildRequest,
     context_lines,
@@ -45,10 +48,15 @@ from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._jobs import JobContext
 from ansible_collections.stt.engine.plugins.module_utils._store import remove_tree
 
+# A Dockerfile that declares it can say in its own labels what it was built on.
+BASE_DIGEST_ARGUMENT = "BASE_DIGEST"
 _PR_SET_PDEATHSIG = 1
 _TICK_SECONDS = 1.0
 # Loaded before the fork: a process between fork and exec must not import anything.
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_MISSING = re.compile(
+    r'"/(?P<path>[^"]+)": not found|lstat \S*/buildkit-mount\d+/(?P<walked>.+?): no such file'
+)
 # They would change the build behind the back of its inputs.
 _FOREIGN_SETTINGS = (
     "SOURCE_DATE_EPOCH",
@@ -73,6 +81,7 @@ class Build:
     tag: str
     base: ResolvedImage | None
     base_argument: str | None
+    declared: frozenset[str]
     images: tuple[ResolvedImage, ...]
     timeout: float
 
@@ -89,7 +98,12 @@ def run_build(build: Build, job: JobContext) -> dict[str, Any]:
         for image in (base, *build.images):
             if image is not None and not image.local:
                 job.progress(name=f"pull {image.pin}")
-                pulled = pull(build.docker, image, build.request.platform)
+                pulled = pull(
+                    build.docker,
+                    image,
+                    platform=build.request.platform,
+                    timeout=build.timeout,
+                )
                 base = pulled if image is base else base
         progress = _execute(build, workspace, dockerfile, job)
         image_id = _image_id(build, workspace)
@@ -162,6 +176,8 @@ def build_command(build: Build, workspace: Path, dockerfile: Path) -> list[str]:
     arguments = dict(request.build_args)
     if build.base is not None and build.base_argument is not None:
         arguments[build.base_argument] = build.base.pin
+    if build.base is not None and BASE_DIGEST_ARGUMENT in build.declared:
+        arguments.setdefault(BASE_DIGEST_ARGUMENT, build.base.digest)
     for image in (build.base, *build.images):
         written_out = image is not None and (image is not build.base or build.base_argument is None)
         if image is not None and written_out and image.pin != image.reference:
@@ -254,13 +270,15 @@ def build_error(build: Build, failure: Failure, rc: int, log: Path) -> SttError:
     object_ = f"build of {build.tag}"
     if failure.steps:
         object_ += f", step {failure.step}/{failure.steps} {_cut(command, 120)!r}"
+    missing = _not_sent(failure)
+    reason = f"{', '.join(missing)} not in the build context" if missing else failure.reason
     said = [_cut(line.strip(), 300) for line in failure.lines[-3:]]
-    found = " | ".join(dict.fromkeys([_cut(failure.reason, 400), *said]))
+    found = " | ".join(dict.fromkeys([_cut(reason, 400), *said]))
     return SttError(
         object_,
         found=found,
         needed="every step to succeed",
-        fix=f"{_advice(build, failure)} (log: {log})",
+        fix=f"{_advice(build, failure, missing)} (log: {log})",
         rc=rc,
         step=f"{failure.step}/{failure.steps}" if failure.steps else "",
         command=failure.command,
@@ -269,16 +287,29 @@ def build_error(build: Build, failure: Failure, rc: int, log: Path) -> SttError:
     )
 
 
-def _advice(build: Build, failure: Failure) -> str:
-    text = "\n".join([failure.reason, *failure.lines])
-    lowered = text.lower()
-    if failure.command.startswith(("COPY", "ADD")) and "not found" in lowered:
-        name = failure.reason.rpartition(":")[0].rpartition('"/')[2].rstrip('"')
-        ignored = bool(name) and os.path.lexists(build.request.context / name)
-        where = f"{build.request.context / name}" if name else "the file"
-        if ignored:
-            return f"{where} is there but ignored: take it out of .dockerignore"
-        return f"add {where} to the context or remove it from the COPY"
+def _not_sent(failure: Failure) -> list[str]:
+    """The sources of a failed COPY or ADD that its own error names as missing."""
+    # The error names the path or, when its directory is missing too, only that directory.
+    named = _MISSING.search(failure.reason)
+    if named is None:
+        return []
+    path = named["path"] or named["walked"]
+    return [
+        source
+        for source in copied_sources(failure.command)
+        if f"{posixpath.normpath(source)}/".startswith(f"{path}/")
+    ]
+
+
+def _advice(build: Build, failure: Failure, missing: Sequence[str]) -> str:
+    context = build.request.context
+    ignored = [str(context / name) for name in missing if os.path.lexists(context / name)]
+    if ignored:
+        return f"{', '.join(ignored)} is there but ignored: take it out of .dockerignore"
+    if missing:
+        wanted = ", ".join(str(context / name) for name in missing)
+        return f"add {wanted} to the context or remove it from the {failure.command.split()[0]}"
+    lowered = "\n".join([failure.reason, *failure.lines]).lower()
     for words, advice in _ADVICE:
         if any(word in lowered for word in words):
             return advice

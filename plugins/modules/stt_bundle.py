@@ -250,7 +250,15 @@ def bundle(
             fix="give the directory in dest",
         )
     packed = io.BytesIO()
-    names = pack(path, bundle_format, exclude, packed)
+    try:
+        names = pack(path, bundle_format, exclude, packed)
+    except OSError as exc:
+        raise SttError(
+            f"bundle member {exc.filename or path}",
+            found=exc.strerror or str(exc),
+            needed="files and directories that can be read",
+            fix="mend its permissions or name it in exclude",
+        ) from exc
     content = packed.getvalue()
     digest = sha256_hex(content)
     file = dest / f"{name}-{digest[:12]}.{bundle_format}"

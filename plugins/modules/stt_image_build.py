@@ -39,6 +39,7 @@ options:
       - Reference of the base image. It is passed as the build argument that the Dockerfile's
         C(FROM) consists of, such as C(FROM ${BASE_IMAGE}).
       - When empty, the Dockerfile's own base is used.
+      - A Dockerfile that declares C(ARG BASE_DIGEST) gets the base image's digest in it.
     type: str
     default: ''
   base_digest:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._build_dockerfile import (
+    copied_sources,
     expand,
     instructions,
     read_dockerfile,
@@ -63,6 +64,11 @@ def test_target_decides_the_base_and_the_others_are_images() -> None:
     assert (found.base, found.images) == ("a:1", ("b:1", "c:1", "d:1"))
 
 
+def test_declared_arguments() -> None:
+    found = read_dockerfile("ARG A\nFROM a\nARG B=1 C\nRUN true\n", {})
+    assert found.arguments == {"A", "B", "C"}
+
+
 def test_same_name_later_stage() -> None:
     """A stage that takes an image's name is that image's child, not its own."""
     found = read_dockerfile("FROM python AS python\nFROM python\n", {})
@@ -79,3 +85,22 @@ def test_continuations_are_joined() -> None:
         ("RUN", "a && b"),
         ("ENV", "X=1"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("instruction", "sources"),
+    [
+        ("COPY a b/c /x/", ["a", "b/c"]),
+        ("copy --chown=1:1 --link /a /x", ["a"]),
+        ('COPY ["a b", "/x"]', ["a b"]),
+        ("COPY [broken", []),
+        ("COPY . /x", ["."]),
+        ("COPY --from=one a /x", []),
+        ("COPY *.py a? /x", []),
+        ("ADD https://example.com/a b /x", ["b"]),
+        ("COPY <<EOF /x", []),
+        ("RUN cp a b", []),
+    ],
+)
+def test_sources_of_a_copy(instruction: str, sources: list[str]) -> None:
+    assert copied_sources(instruction) == sources

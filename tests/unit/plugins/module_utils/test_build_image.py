@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,23 @@ import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._build_base import ResolvedImage
 from ansible_collections.stt.engine.plugins.module_utils._build_image import layers
-from ansible_collections.stt.engine.plugins.module_utils._build_inputs import BuildRequest
+from ansible_collections.stt.engine.plugins.module_utils._build_inputs import (
+    BuildRequest,
+    context_lines,
+    current_entries,
+    input_digest,
+    make_document,
+)
 from ansible_collections.stt.engine.plugins.module_utils._build_progress import Failure
 from ansible_collections.stt.engine.plugins.module_utils._build_run import (
     Build,
     build_command,
     build_error,
+    run_build,
 )
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._jobs import JobContext
 
 
 def history(*newest_first: tuple[int, str]) -> list[dict[str, Any]]:
@@ -77,6 +86,7 @@ def make_build(tmp_path: Path, **overrides: Any) -> Build:
         tag="stt-engine:dddddddddddd",
         base=base,
         base_argument="BASE_IMAGE",
+        declared=frozenset({"BASE_IMAGE", "BASE_DIGEST"}),
         images=(tool,),
         timeout=10,
     )
@@ -90,6 +100,7 @@ def test_command(tmp_path: Path) -> None:
     for pair in (
         ("--target", "engine"),
         ("--build-arg", "BASE_IMAGE=ubi@sha256:b"),
+        ("--build-arg", "BASE_DIGEST=sha256:b"),
         ("--build-arg", "CUDA=cu128"),
         ("--label", "kind=x"),
         ("--label", "stt.engine.owner=stt.engine"),
@@ -137,18 +148,6 @@ def test_command(tmp_path: Path) -> None:
             "give the build more memory: the step was killed",
         ),
         (
-            "COPY a /a",
-            'failed to compute cache key: checksum of ref 1::2: "/a": not found',
-            [],
-            "add {root}/a to the context or remove it from the COPY",
-        ),
-        (
-            "COPY app /a",
-            'failed to calculate checksum of ref 1::2: "/app": not found',
-            [],
-            "{root}/app is there but ignored: take it out of .dockerignore",
-        ),
-        (
             "RUN x",
             "exit code 2",
             [],
@@ -165,11 +164,72 @@ def test_advice(tmp_path: Path, command: str, reason: str, lines: list[str], adv
     assert error.details["log_path"] == "/jobs/job.log"
 
 
+NOT_FOUND = 'failed to calculate checksum of ref 1::2: "/{name}": not found'
+NO_DIRECTORY = (
+    "failed to calculate checksum of ref 1::2: failed to walk /v/tmp/buildkit-mount1/{name}: "
+    "lstat /v/tmp/buildkit-mount1/{name}: no such file or directory"
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason", "missing", "advice"),
+    [
+        (
+            "COPY a ab /x/",
+            NOT_FOUND.format(name="a"),
+            "a",
+            "add {root}/a to the context or remove it from the COPY",
+        ),
+        (
+            "ADD --chown=1:1 lib/a ./lib/b library /x/",
+            NO_DIRECTORY.format(name="lib"),
+            "lib/a, ./lib/b",
+            "add {root}/lib/a, {root}/lib/b to the context or remove it from the ADD",
+        ),
+        (
+            'COPY ["app", "/a"]',
+            NOT_FOUND.format(name="app"),
+            "app",
+            "{root}/app is there but ignored: take it out of .dockerignore",
+        ),
+    ],
+)
+def test_files_that_were_not_sent(
+    tmp_path: Path, command: str, reason: str, missing: str, advice: str
+) -> None:
+    failure = Failure(2, 3, command, reason, [])
+    error = build_error(make_build(tmp_path), failure, 1, Path("/l"))
+    assert error.found == f"{missing} not in the build context"
+    assert error.fix == f"{advice.format(root=tmp_path)} (log: /l)"
+
+
 def test_failure_outside_of_a_step(tmp_path: Path) -> None:
     error = build_error(make_build(tmp_path), Failure(0, 0, "", "x", []), 1, Path("/l"))
     assert error.object == "build of stt-engine:dddddddddddd"
     assert error.fix == "correct Dockerfile or what the message names, and run again (log: /l)"
     assert error.details["step"] == ""
+
+
+def test_context_that_moves_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    """The copy is hashed again: what is built is what was named, or nothing is."""
+    source, jobs = tmp_path / "source", tmp_path / "job"
+    source.mkdir()
+    jobs.mkdir()
+    (source / "Dockerfile").write_text("FROM scratch\n")
+    (source / "x").write_text("as hashed")
+    asked = BuildRequest(source, source / "Dockerfile")
+    document = make_document(
+        asked, context_lines(source, current_entries(asked)), base={}, images={}
+    )
+    build = replace(
+        make_build(tmp_path), request=asked, document=document, digest=input_digest(document)
+    )
+    (source / "x").write_text("as edited")
+    with (jobs / "log").open("wb", buffering=0) as log:
+        job = JobContext(jobs, log, {"progress": {}})
+        with pytest.raises(SttError, match="found files that changed while they were read"):
+            run_build(build, job)
+    assert not (jobs / "work").exists()
 
 
 def test_modules_import_without_site_packages() -> None:

@@ -1,0 +1,50 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""stt_host_check as Ansible runs it, on this machine without a Docker command."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.stt.engine.plugins.modules import stt_host_check
+
+
+def run(capsys: pytest.CaptureFixture[str], **arguments: Any) -> dict[str, Any]:
+    with patch_module_args(arguments), pytest.raises(SystemExit) as ended:
+        stt_host_check.main()
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert ended.value.code == (1 if result.get("failed") else 0)
+    return result
+
+
+def test_wrong_policy_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    result = run(capsys, root=str(tmp_path), gpu="maybe")
+    assert result["msg"].startswith("value of gpu must be one of: required, auto, absent")
+
+
+def test_problems_are_results_not_a_failure(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for check_mode in (False, True):
+        result = run(
+            capsys,
+            root=str(tmp_path / "stt"),
+            docker=f"{tmp_path}/docker",
+            architecture=platform.machine(),
+            gpu="absent",
+            _ansible_check_mode=check_mode,
+        )
+        assert result["changed"] is False
+        assert [check["name"] for check in result["checks"] if check["status"] == "failed"] == [
+            "docker_engine",
+            "buildx",
+        ]
+        assert result["facts"]["docker_version"] == ""
+        assert result["facts"]["python_version"] == platform.python_version()
+    assert list(tmp_path.iterdir()) == []
