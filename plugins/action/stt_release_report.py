@@ -68,11 +68,12 @@ class ActionModule(ControllerAction):
             "html": page(report).encode("utf-8", "replace"),
             "junit": junit(report),
         }
+        lines = checklist_lines(report, str(files["html"]))
+        # In check mode hardly any check has run: a checklist would only frighten.
         if not self._task.check_mode:
             _write(files, contents, existing)
-        lines = checklist_lines(report, str(files["html"]))
-        if arguments["print"]:
-            _print(lines)
+            if arguments["print"]:
+                _print(lines)
         return {
             "changed": existing is None or not same_but_for_times(existing, report),
             "release": report["release"] or "",

@@ -93,13 +93,13 @@ options:
     choices: [ko, en]
     default: en
   print:
-    description: Print the checklist.
+    description: Print the checklist; in check mode it is returned but not printed.
     type: bool
     default: true
 attributes:
   check_mode:
     support: full
-    description: Can run in check mode; it prints, predicts C(changed) and writes nothing.
+    description: Can run in check mode; it predicts C(changed), and neither writes nor prints.
   diff_mode:
     support: none
     description: Returns details on what has changed (or possibly needs changing) in check mode.

@@ -299,12 +299,13 @@ class TestReport:
             "fix: choose another directory for releases, or make room"
         )
 
-    def test_check_mode_prints_and_writes_nothing(
+    def test_check_mode_predicts_and_neither_prints_nor_writes(
         self, controller: Controller, report: Callable[..., dict[str, Any]], dest: Path
     ) -> None:
         run = controller.run(report(), hosts="server", arguments=("--check",))
         assert run.results[0]["changed"] is True
-        assert "결과: 통과 (GPU 제외)" in run.output
+        assert "결과: 통과 (GPU 제외)" in run.results[0]["checklist"]
+        assert "결과:" not in run.output
         assert not dest.exists()
 
     def test_what_is_printed_is_what_is_written(
