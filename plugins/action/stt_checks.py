@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from ansible.plugins.action import ActionBase
+from typing import Any, ClassVar
 
 from ansible_collections.stt.engine.plugins.module_utils._check_result import (
     evaluate,
     sentence,
     verdict,
+)
+from ansible_collections.stt.engine.plugins.module_utils._yaml_text import plain
+from ansible_collections.stt.engine.plugins.plugin_utils._controller_action import (
+    ControllerAction,
 )
 
 CHECK_OPTIONS: dict[str, Any] = {
@@ -27,35 +29,23 @@ CHECK_OPTIONS: dict[str, Any] = {
 }
 
 
-class ActionModule(ActionBase):
-    """Evaluates statements without a connection to the host."""
+class ActionModule(ControllerAction):
+    """Evaluates statements; fails when any of them does not hold."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
+    ARGUMENTS: ClassVar[dict[str, Any]] = {
+        "checks": {"type": "list", "elements": "dict", "default": [], "options": CHECK_OPTIONS},
+        "results": {"type": "list", "elements": "dict", "default": []},
+    }
 
-    def run(
-        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Return one result for each statement; fail when any of them does not hold."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(
-            {
-                "checks": {
-                    "type": "list",
-                    "elements": "dict",
-                    "default": [],
-                    "options": CHECK_OPTIONS,
-                },
-                "results": {"type": "list", "elements": "dict", "default": []},
-            }
-        )
-        checks = arguments["results"] + [evaluate(check) for check in arguments["checks"]]
-        result.update(changed=False, checks=checks, verdict=verdict(checks))
-        if result["verdict"] != "passed":
-            result.update(
-                failed=True,
-                msg="\n".join(
-                    sentence(check) for check in checks if check["status"] in ("failed", "error")
-                ),
+    def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return one result for each statement."""
+        checks = plain(arguments["results"])
+        checks += [evaluate(check) for check in plain(arguments["checks"])]
+        judged = verdict(checks)
+        result = {"changed": False, "checks": checks, "verdict": judged}
+        if judged != "passed":
+            result["failed"] = True
+            result["msg"] = "\n".join(
+                sentence(check) for check in checks if check["status"] not in ("passed", "skipped")
             )
         return result
