@@ -1,0 +1,131 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's build server with the check archive, the tiny model and the clips on it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.integration.build_host import CHECKOUT, BuildHost
+
+CHECKS = CHECKOUT / "checks"
+CLIPS = CHECKOUT / "tests" / "fixtures" / "clips"
+REPOSITORY = "stt-lab/whisper-tiny-en-ko"
+NAME = REPOSITORY.replace("/", "_")
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def check_archive(replaced: Mapping[str, str] | None = None) -> bytes:
+    """The check archive, with other text for some of its files."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in sorted(CHECKS.rglob("*.py")):
+            name = str(file.relative_to(CHECKS))
+            archive.writestr(name, (replaced or {}).get(name, file.read_text(encoding="utf-8")))
+    return packed.getvalue()
+
+
+@cache
+def engine_image(host: BuildHost) -> str | None:
+    """The newest full engine image on the server, by its labels; None when there is none."""
+    listed = host.ssh(
+        "docker image ls --no-trunc --quiet --filter label=stt.engine.variant=full"
+    ).split()
+    return listed[0] if listed else None
+
+
+class VerifyHost(BuildHost):
+    """A directory of this test with everything that a verification needs."""
+
+    def carry(self) -> None:
+        """Put the archive, the clips and the original model there."""
+        self.put({"checks.pyz": check_archive()}, "checks")
+        self.put({path.name: path.read_bytes() for path in CLIPS.iterdir()}, "clips")
+        self.put(tiny_model(), f"models/{NAME}/{COMMIT}")
+        self.write_manifest(f"{self.directory}/models/{NAME}/{COMMIT}")
+
+    @property
+    def source(self) -> str:
+        return f"{self.directory}/models/{NAME}/{COMMIT}"
+
+    def write_manifest(self, directory: str) -> None:
+        """The manifest beside a fetched model, as stt_model_fetch leaves it."""
+        files = [
+            {"path": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            for name, data in sorted(tiny_model().items())
+        ]
+        document = {"format": 1, "repository": REPOSITORY, "files": files, "stamps": {}}
+        self.ssh(f"cat > {directory}.manifest.json", json.dumps(document).encode())
+
+    def convert(self, image: str, *, check: bool = False, **changes: Any) -> dict[str, Any]:
+        """Run stt_model_convert on this test's model."""
+        arguments = {
+            "image": image,
+            "source": self.source,
+            "destination_root": f"{self.directory}/models",
+            "quantization": "int8_float16",
+            "jobs_root": f"{self.directory}/jobs",
+            **changes,
+        }
+        return self.module("stt_model_convert", arguments, check=check)
+
+    def verify(
+        self, module: str, image: str, ctranslate2: str, *, check: bool = False, **changes: Any
+    ) -> dict[str, Any]:
+        """Run stt_image_verify or stt_model_verify on this test's models."""
+        arguments = {
+            "image": image,
+            "checks": f"{self.directory}/checks/checks.pyz",
+            "models": {"ctranslate2": ctranslate2, "transformers": self.source, "name": NAME},
+            "container": self.prefix,
+            "logs_directory": f"{self.directory}/logs",
+            **changes,
+        }
+        return self.module(module, arguments, check=check)
+
+    def containers(self) -> list[str]:
+        """Names of this test's containers and volumes that are still there."""
+        names = "docker container ls --all --format '{{.Names}}'; docker volume ls --quiet"
+        found = self.ssh(names).split()
+        return [name for name in found if name.startswith((self.prefix, "stt-convert-"))]
+
+    def clean(self) -> None:
+        """Also remove this test's containers and volumes."""
+        self.ssh(
+            f"docker container rm --force {self.prefix} >/dev/null 2>&1; "
+            f"docker volume rm {self.prefix}-cache {self.prefix}-logs >/dev/null 2>&1; true"
+        )
+        super().clean()
+
+
+@cache
+def tiny_model() -> dict[str, bytes]:
+    """Every file of the tiny model's repository, made in a moment from its compact weights."""
+    script = CHECKOUT / "tests" / "fixtures" / "make_tiny_whisper.py"
+    with tempfile.TemporaryDirectory() as out:
+        subprocess.run(
+            [sys.executable, str(script), "--out", out],
+            stdout=subprocess.DEVNULL,
+            check=True,
+            timeout=120,
+        )
+        return {path.name: path.read_bytes() for path in Path(out).iterdir()}
+
+
+def failing(result: Mapping[str, Any]) -> dict[str, str]:
+    """What a verification did not pass: id and name to what was found."""
+    return {
+        f"{check['id']} {check['name']}": check["found"]
+        for check in result["checks"]
+        if check["status"] in ("failed", "error")
+    }
