@@ -25,23 +25,13 @@ NAME = REPOSITORY.replace("/", "_")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def check_archive(replaced: Mapping[str, str] | None = None) -> bytes:
-    """The check archive, with other text for some of its files."""
+def check_archive() -> bytes:
+    """The check archive, as it is carried."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for file in sorted(CHECKS.rglob("*.py")):
-            name = str(file.relative_to(CHECKS))
-            archive.writestr(name, (replaced or {}).get(name, file.read_text(encoding="utf-8")))
+            archive.write(file.resolve(), file.relative_to(CHECKS))
     return packed.getvalue()
-
-
-@cache
-def engine_image(host: BuildHost) -> str | None:
-    """The newest full engine image on the server, by its labels; None when there is none."""
-    listed = host.ssh(
-        "docker image ls --no-trunc --quiet --filter label=stt.engine.variant=full"
-    ).split()
-    return listed[0] if listed else None
 
 
 class VerifyHost(BuildHost):
