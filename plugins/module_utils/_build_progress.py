@@ -145,7 +145,7 @@ class BuildProgress:
                 stage=step.stage,
                 step=step.step,
                 steps=step.steps,
-                name=_shorten(" ".join(step.command.split()) or step.label, 160),
+                name=_shorten(brief(step.command) or step.label, 160),
                 step_started=step.started,
             )
         return shown
@@ -200,7 +200,7 @@ class BuildProgress:
             seconds = step.completed - (step.started or step.completed)
             ending = "cached" if step.cached else f"{seconds:.1f} s"
             ending = f"ERROR: {step.error}" if step.error else ending
-            out.append(f"{_shorten(step.label, 60)} | {ending}")
+            out.append(f"{_shorten(brief(step.label), 80)} | {ending}")
         return out
 
     def _log(self, log: dict[str, Any]) -> list[str]:
@@ -225,6 +225,11 @@ class BuildProgress:
         # A progress bar rewrites its line: only its last state is of use.
         last = text.rstrip("\r\n").rpartition("\r")[2]
         return self._redact(_ESCAPES.sub("", last)).rstrip()
+
+
+def brief(command: str) -> str:
+    """An instruction on one line and without its mounts, which hide what it does."""
+    return " ".join(re.sub(r"--mount=\S+", "", command).split())
 
 
 def telling_lines(lines: Iterable[str], limit: int = SHOWN_LINES) -> list[str]:

@@ -34,6 +34,7 @@ from ansible_collections.stt.engine.plugins.module_utils._build_progress import 
     BuildProgress,
     Failure,
     Redactor,
+    brief,
 )
 from ansible_collections.stt.engine.plugins.module_utils._digest import sha256_file
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import (
@@ -266,7 +267,7 @@ def _die_with_parent() -> None:
 
 def build_error(build: Build, failure: Failure, rc: int, log: Path) -> SttError:
     """The error of a failed build: its step, its command, its last telling lines, its log."""
-    command = " ".join(failure.command.split())
+    command = brief(failure.command)
     object_ = f"build of {build.tag}"
     if failure.steps:
         object_ += f", step {failure.step}/{failure.steps} {_cut(command, 120)!r}"

@@ -124,5 +124,7 @@ class BuildHost:
 
     def clean(self) -> None:
         """Remove this test's images and directory, and nothing else."""
-        names = f"docker image ls --format '{{{{.Repository}}}}:{{{{.Tag}}}}' '{self.prefix}*'"
-        self.ssh(f"{names} | xargs -r docker image rm --force >/dev/null; rm -rf {self.directory}")
+        tagged = f"docker image ls --format '{{{{.Repository}}}}:{{{{.Tag}}}}' '{self.prefix}*'"
+        labelled = f"docker image ls --quiet --filter label=stt.engine.test={self.prefix}"
+        remove = "xargs -r docker image rm --force >/dev/null"
+        self.ssh(f"{tagged} | {remove}; {labelled} | {remove}; rm -rf {self.directory}")

@@ -112,10 +112,10 @@ def _written_at_random() -> Iterator[str]:
     """Lines made of the tree's own words and the pattern language's signs."""
     chance = random.Random(20240229)
     words = ["app", "sub", "deep", "docs", "foo", "*.txt", "*.py", "*", "**", "?oo", "logs", "x.py"]
-    for _ in range(40):
+    for _case in range(25):
         lines = []
-        for _ in range(chance.randint(1, 5)):
-            line = "/".join(chance.choice(words) for _ in range(chance.randint(1, 3)))
+        for _line in range(chance.randint(1, 5)):
+            line = "/".join(chance.choice(words) for _part in range(chance.randint(1, 3)))
             line = chance.choice(["", "", "", "/", "**/", "./"]) + line
             line += chance.choice(["", "", "", "/", "/**", "/*"])
             lines.append(chance.choice(["", "", "!"]) + line)

@@ -225,7 +225,7 @@ def test_second_call_attaches_to_the_running_build(host: BuildHost) -> None:
     assert started["status"] == "running"
     assert (started["image_id"], started["layers"], started["size"]) == ("", [], 0)
     state = {}
-    for _ in range(40):
+    for _attempt in range(40):
         state = json.loads(host.ssh(f"cat {host.directory}/jobs/*/state.json"))
         if state["progress"].get("step") == 3:
             break
@@ -346,7 +346,8 @@ def test_lost_and_stolen_tags(host: BuildHost) -> None:
     assert host.build()["changed"] is False
 
     # An image derived from ours inherits its labels: it is not the one that was built.
-    host.ssh(f"printf 'FROM {built['tag']}\\nENV X=1\\n' | docker build -t {built['tag']} -")
+    derived = f"FROM {built['tag']}\nLABEL stt.engine.test={host.prefix}\n"
+    host.ssh(f"docker build -q -t {built['tag']} {host.put({'Dockerfile': derived}, 'derived')}")
     back = host.build()
     assert back["reason"] == f"tag {built['tag']} names another image than the one that was built"
     assert back["image_id"] == built["image_id"]

@@ -68,7 +68,7 @@ class Registry:
             f"setsid python3 {self._root}/server.py {self._root}/data {self._root}/port "
             ">/dev/null 2>&1 </dev/null & echo $!"
         ).strip()
-        for _ in range(50):
+        for _attempt in range(50):
             port = host.ssh(f"cat {self._root}/port 2>/dev/null || true").strip()
             if port:
                 break

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.stt.engine.plugins.module_utils._build_progress import (
     BuildProgress,
     Redactor,
+    brief,
     telling_lines,
 )
 
@@ -179,6 +180,11 @@ def test_secrets_are_masked_everywhere(tmp_path: Path) -> None:
     assert "password" in failure.lines
     assert progress.feed(b"ERROR: hf_verysecret\n") == ["ERROR: ********"]
     assert "hf_verysecret" not in json.dumps(progress.state())
+
+
+def test_brief() -> None:
+    command = "RUN --mount=type=secret,id=ca \\\n  --mount=type=cache,target=/c pip --mounts"
+    assert brief(command) == "RUN \\ pip --mounts"
 
 
 def test_telling_lines() -> None:
