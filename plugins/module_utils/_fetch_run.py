@@ -40,6 +40,7 @@ def run_fetch(fetch: ModelFetch, waiting: Waiting, *, check_mode: bool) -> dict[
         "reason": "",
     }
     job = Job(waiting.jobs_root, "fetch", fetch.key, waiting.inputs)
+    result["log_path"] = job.kept_log()
     for _attempt in range(2):
         reason = fetch.needs_fetch()
         if reason is None:

@@ -161,6 +161,10 @@ class Job:
                 return [_line(raw) for raw in deque(packed, maxlen=lines)]
         return [_line(raw) for raw in data.splitlines()[-lines:]]
 
+    def kept_log(self) -> str:
+        """The log of the job's last run, packed or not; empty when there is none."""
+        return next((str(log) for log in (self._packed_log, self._log) if log.exists()), "")
+
     def failure(self, state: JobState) -> SttError | None:
         """The error of a failed or lost job, as it was raised in the work; None otherwise."""
         if state.status not in ("failed", "lost") or state.error is None:

@@ -189,8 +189,8 @@ peak_memory_bytes:
   type: int
   sample: 3200000000
 log_path:
-  description: Log of the job.
-  returned: when there is a job
+  description: Log of the job that converted the model; empty when there is none.
+  returned: success
   type: str
   sample: /opt/stt/jobs/model-convert-0123456789ab/job.log.gz
 job:
@@ -256,7 +256,7 @@ def run(conversion: Conversion, params: dict[str, Any], check_mode: bool) -> dic
     root = Path(params["jobs_root"] or Path(params["destination_root"]).parent / "jobs")
     job = Job(root, JOB_KIND, conversion.digest, _inputs(conversion, params))
     before = _lines(conversion)
-    outcome: dict[str, Any] = {"changed": False, "reason": ""}
+    outcome: dict[str, Any] = {"changed": False, "reason": "", "log_path": job.kept_log()}
     reason = conversion.needs_conversion()
     if reason is not None:
         outcome.update(changed=True, reason=reason)

@@ -261,8 +261,8 @@ seconds:
   type: float
   sample: 32.5
 log_path:
-  description: Log of the job.
-  returned: when there is a job
+  description: Log of the job that fetched the model; empty when there is none.
+  returned: success
   type: str
   sample: /opt/stt/jobs/fetch-0f343b093112/job.log.gz
 job:

@@ -38,7 +38,10 @@ def test_every_step_of_the_runbook_has_a_result_and_the_verdict_is_passed(lab: L
 def test_what_needs_a_gpu_is_skipped_with_its_reason_and_the_manifest_says_so(lab: Lab) -> None:
     skipped = [check for check in lab.report()["checks"] if check["status"] == "skipped"]
     assert skipped
-    assert all("no GPU on this host" in check["found"] for check in skipped)
+    # With every text known, the decoders are held against the texts and not against each other.
+    cuda = [check for check in skipped if check["name"] != "decoders_agree"]
+    assert cuda
+    assert all("no GPU on this host" in check["found"] for check in cuda)
     manifest = json.loads((lab.newest() / "manifest.json").read_bytes())
     assert manifest["predicate"]["gpu"] == "absent"
 
