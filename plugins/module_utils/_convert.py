@@ -139,9 +139,9 @@ class Conversion:
         remove_tree(staged, root)
         staged.mkdir(mode=0o755)
         try:
-            container = ConverterContainer(
-                self.docker, self.image_id, self.digest[:DIGEST_LENGTH], self.memory_limit()
-            )
+            # Two roots on one engine may make the same conversion at the same time.
+            key = sha256_hex(f"{self.digest} {self.destination}".encode())[:DIGEST_LENGTH]
+            container = ConverterContainer(self.docker, self.image_id, key, self.memory_limit())
             answer = container.convert(
                 self.request.source, staged, self.request.quantization, context
             )

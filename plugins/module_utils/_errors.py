@@ -14,9 +14,7 @@ class SttError(Exception):
     Extra keyword arguments (``cmd``, ``rc``, ``log_path`` ...) travel with the result.
     """
 
-    def __init__(
-        self, object_: str, *, found: str, needed: str, fix: str, **details: Any
-    ) -> None:
+    def __init__(self, object_: str, *, found: str, needed: str, fix: str, **details: Any) -> None:
         self.object = object_
         self.found = found
         self.needed = needed
