@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import pwd
@@ -126,13 +127,29 @@ def service_importable(settings: Settings, progress: Progress) -> Outcome:
         return failed(f"there is no {settings.app}/stt_engine")
     sys.path.insert(0, str(settings.app))
     package = settings.app / "stt_engine"
-    names = sorted(
-        f"stt_engine.{path.stem}" for path in package.glob("*.py") if not path.stem.startswith("__")
-    )
-    for name in ["stt_engine", *names]:
+    modules = sorted(path for path in package.glob("*.py") if not path.stem.startswith("__"))
+    own = ["stt_engine", *(f"stt_engine.{path.stem}" for path in modules)]
+    # Also what is imported only when it is needed: a server that starts may still die later.
+    used = sorted({name for path in package.glob("*.py") for name in imports_of(path)})
+    for name in [*own, *used]:
         progress(f"importing {name}")
         try:
             importlib.import_module(name)
         except (Exception, SystemExit) as error:
             return failed(f"importing {name} ends with {type(error).__name__}: {error}")
-    return passed(f"{len(names)} modules of the service import", modules=names)
+    forms = sys.modules.get("starlette.formparsers")
+    if forms is not None and getattr(forms, "multipart", forms) is None:
+        return failed("python-multipart is not installed, so the service can take no upload")
+    return passed(f"{len(own)} modules of the service and {len(used)} packages import", used=used)
+
+
+def imports_of(path: Path) -> set[str]:
+    """The packages that a source file imports anywhere, by their first names."""
+    tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module.split(".")[0])
+    return found - {"stt_engine"}

@@ -75,6 +75,29 @@ def torch_cuda_build(settings: Settings, _progress: Progress) -> Outcome:
 
 @registry.check(
     "R4.3",
+    "packages_complete",
+    expected="every module and library that the installed packages brought is there",
+    fix="build the image again from its package lock; do not remove files of packages afterwards",
+    deadline=120,
+)
+def packages_complete(settings: Settings, _progress: Progress) -> Outcome:
+    if not settings.container:
+        return skipped("not run in a container")
+    missing: list[str] = []
+    count = 0
+    for package in importlib.metadata.distributions():
+        files = [
+            file for file in package.files or () if file.suffix == ".py" or ".so" in file.suffixes
+        ]
+        count += len(files)
+        missing += [str(file) for file in files if not Path(str(file.locate())).exists()]
+    require(count > 0, "no package records its files")
+    require(not missing, f"{len(missing)} files are gone: {first_few(sorted(missing))}")
+    return passed(f"{count} modules and libraries are there")
+
+
+@registry.check(
+    "R4.3",
     "library_path",
     expected="LD_LIBRARY_PATH is set and every directory in it exists",
     fix="set LD_LIBRARY_PATH in the Dockerfile to the directories of the CUDA libraries",

@@ -43,7 +43,10 @@ def image(host: VerifyHost) -> str:
     if named:
         return named
     filters = "--filter label=stt.engine.owner=stt.engine --filter label=stt.engine.variant=full"
-    found = host.ssh(f"docker image ls --no-trunc --quiet {filters}").split()
+    names = "--format '{{.Repository}}:{{.Tag}}'"
+    listed = host.ssh(f"docker image ls {names} {filters}").split()
+    # A name, because a Dockerfile's FROM takes no id.
+    found = [name for name in listed if "<none>" not in name]
     if not found:
         pytest.skip("no engine image on the lab's build server: `make release` builds one")
     return found[0]
@@ -114,6 +117,20 @@ def check(
         host.ssh(f"docker volume rm {host.prefix}-c >/dev/null")
     lines = [json.loads(line) for line in printed.splitlines()]
     return {f"{line['id']}/{line['name']}": line for line in lines if "id" in line}
+
+
+def weaken(host: VerifyHost, model: str) -> None:
+    """Shrink what both encoder layers compute: the scales of their int8 weights."""
+    data = bytearray(host.ssh_bytes(f"cat {model}/model.bin"))
+    for layer in range(2):
+        name = f"encoder/layer_{layer}/ffn/linear_0/weight_scale\0".encode()
+        at = data.index(name) + len(name)
+        at += 1 + 4 * data[at] + 1
+        (size,) = struct.unpack_from("<I", data, at)
+        for offset in range(at + 4, at + 4 + size, 4):
+            (scale,) = struct.unpack_from("<f", data, offset)
+            struct.pack_into("<f", data, offset, scale * 64)
+    host.ssh(f"cat > {model}/model.bin", bytes(data))
 
 
 def statuses(results: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -273,11 +290,11 @@ def test_a_missing_file_is_named(host: VerifyHost, image: str, copy: str, name: 
 
 
 def test_a_wrong_tokenizer_fails(host: VerifyHost, image: str, copy: str) -> None:
-    """Two tokens that occur in a clip's text change places: it loads, and writes other words."""
+    """Every word piece moves by one: the model loads, and writes other words."""
     document = json.loads(tiny_model()["tokenizer.json"])
     vocabulary = document["model"]["vocab"]
-    first, second = (token for token in list(vocabulary)[:600] if token in ("e", "a"))
-    vocabulary[first], vocabulary[second] = vocabulary[second], vocabulary[first]
+    pieces = sorted(vocabulary, key=vocabulary.__getitem__)[:50000]
+    vocabulary.update({piece: (at + 1) % len(pieces) for at, piece in enumerate(pieces)})
     host.ssh(f"cat > {copy}/tokenizer.json", json.dumps(document).encode())
     results = check(
         host,
@@ -290,23 +307,14 @@ def test_a_wrong_tokenizer_fails(host: VerifyHost, image: str, copy: str) -> Non
         "R5.5/faster_whisper_batched",
     )
     assert set(statuses(results).values()) == {"failed"}, results
-    assert "2 of 51866 tokens that differ" in results["R5.1/structure"]["found"]
+    assert "50000 of 51866 tokens that differ" in results["R5.1/structure"]["found"]
 
 
 def test_a_flipped_weight_fails_by_numbers_and_by_hash(
     host: VerifyHost, image: str, converted: dict[str, Any], copy: str
 ) -> None:
-    """A whole layer's scales grow: the file is well-formed, it loads, and it hears other words."""
-    data = bytearray(host.ssh_bytes(f"cat {copy}/model.bin"))
-    name = b"encoder/layer_0/ffn/linear_0/weight_scale\0"
-    at = data.index(name) + len(name)
-    rank = data[at]
-    at += 1 + 4 * rank + 1
-    (size,) = struct.unpack_from("<I", data, at)
-    for offset in range(at + 4, at + 4 + size, 4):
-        (scale,) = struct.unpack_from("<f", data, offset)
-        struct.pack_into("<f", data, offset, scale / 64)
-    host.ssh(f"cat > {copy}/model.bin", bytes(data))
+    """The file stays well-formed and loads, but it hears other words."""
+    weaken(host, copy)
     known = {"ctranslate2": converted["files"], "transformers": []}
     results = check(
         host,
@@ -337,7 +345,8 @@ def test_swapped_transcripts_and_a_silence_that_speaks_fail(
     host: VerifyHost, image: str, converted: dict[str, Any]
 ) -> None:
     entries = json.loads((CLIPS / "clips.json").read_text(encoding="utf-8"))
-    speech = [entry for entry in entries if entry["kind"] == "speech"][:3]
+    plain = ("en-greeting.flac", "en-hold.flac", "en-order.flac")
+    speech = [entry for entry in entries if entry["file"] in plain]
     speech[0]["text"], speech[1]["text"] = "Something else entirely.", speech[0]["text"]
     silence = {**speech[2], "kind": "silence", "text": None, "language": None}
     files = {entry["file"]: (CLIPS / entry["file"]).read_bytes() for entry in speech}
@@ -377,12 +386,8 @@ def test_clips_for_another_model_are_judged_by_agreement(
     assert statuses(results) == dict(zip(names, ("skipped", "passed", "passed"), strict=True)), (
         results
     )
-    # The decoders of two different models do not agree.
-    data = bytearray(host.ssh_bytes(f"cat {copy}/model.bin"))
-    name = b"decoder/layer_1/ffn/linear_0/weight\0"
-    at = data.index(name) + len(name) + 1 + 8 + 1 + 4
-    data[at : at + 8192] = bytes(value ^ 0x55 for value in data[at : at + 8192])
-    host.ssh(f"cat > {copy}/model.bin", bytes(data))
+    # Two different models do not agree.
+    weaken(host, copy)
     results = check(host, image, copy, "R5.6/decoders_agree", clips=clips)
     assert statuses(results) == {"R5.6/decoders_agree": "failed"}, results
 
@@ -460,6 +465,7 @@ def test_a_package_that_the_service_needs_is_missed(
         image,
         converted["path"],
         "R4.1/service_importable",
+        "R4.3/packages_complete",
         "R5.7/service_health",
         "R5.7/service_transcribes",
     )
@@ -488,8 +494,10 @@ def test_a_service_that_lies_about_its_health_is_caught(
     )
     encoded = lie.encode().hex()
     image = derived(
+        # Compiled files here are not compared with their sources.
+        "RUN rm -rf /app/stt_engine/__pycache__",
         "RUN python3 -c \"open('/app/stt_engine/__main__.py', 'wb')"
-        f".write(bytes.fromhex('{encoded}'))\""
+        f".write(bytes.fromhex('{encoded}'))\"",
     )
     results = check(
         host,
