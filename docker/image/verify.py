@@ -30,7 +30,7 @@ def check_requirements(path: Path) -> None:
     """Refuse an image without one of the packages that the service itself imports."""
     wanted = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
     for requirement in filter(None, wanted):
-        name, _, version = requirement.partition("==")
+        name, _unused, version = requirement.partition("==")
         try:
             found = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -87,12 +87,14 @@ def sha256_of(item: dict[str, Any]) -> str:
     name = item["metadata"]["name"]
     download = item.get("download_info", {})
     archive = download.get("archive_info")
-    if archive is None or not str(download.get("url", "")).split("#")[0].endswith(".whl"):
+    if archive is None or not str(download.get("url", "")).split("#", maxsplit=1)[0].endswith(
+        ".whl"
+    ):
         raise LockError(f"{name} did not resolve to a wheel; resolve with --only-binary=:all:")
     digest = archive.get("hashes", {}).get("sha256")
     if digest is None:
         # pip before 23.0 knows only this spelling.
-        algorithm, _, value = str(archive.get("hash", "")).partition("=")
+        algorithm, _unused, value = str(archive.get("hash", "")).partition("=")
         digest = value if algorithm == "sha256" else None
     if digest is None or not re.fullmatch(r"[0-9a-f]{64}", digest):
         raise LockError(f"the index states no sha256 for {name}; lock.py hashes the wheel itself")
@@ -106,14 +108,14 @@ def heading(title: str) -> str:
 
 def part_of(name: str) -> str:
     """Return the lock file that a distribution belongs to."""
-    return next(part for part, pattern, _ in PARTS if re.fullmatch(pattern, name))
+    return next(part for part, pattern, _unused in PARTS if re.fullmatch(pattern, name))
 
 
 def lock_files(pins: Iterable[Pin]) -> dict[str, str]:
     """Return the text of every lock file by its name; a part without packages is there, empty."""
     chosen = sorted(pins)
     files = {}
-    for part, _, title in PARTS:
+    for part, _unused, title in PARTS:
         lines = "".join(pin.line() for pin in chosen if part_of(pin.name) == part)
         files[f"{part}.txt"] = f"{heading(title)}{lines}"
     return files

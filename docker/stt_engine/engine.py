@@ -164,7 +164,7 @@ class Engine:
         """Let the model answer one second of silence and remember when, or why it did not."""
         begin = time.monotonic()
         try:
-            segments, _ = self._model.transcribe(
+            segments, _unused = self._model.transcribe(
                 np.zeros(RATE, dtype=np.float32),
                 language="en",
                 beam_size=1,

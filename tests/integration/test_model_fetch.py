@@ -248,7 +248,7 @@ def test_lost_manifest_costs_no_download(case: Case, hub: HubProcess, repository
 
 def test_two_runs_at_once_share_one_download(case: Case, hub: HubProcess, repository: Path) -> None:
     hub.fault("rate", path=WEIGHTS, value=3_000_000)
-    both = [start_module("stt_model_fetch", case.params) for _ in range(2)]
+    both = [start_module("stt_model_fetch", case.params) for _unused in range(2)]
     results = [end_module(process) for process in both]
     assert [result.get("failed") for result in results] == [None, None], results
     case.check_published(repository)

@@ -249,7 +249,7 @@ class TestManifest:
             "ansible.builtin.file": {"path": str(dest / "manifest.json.sig"), "state": "absent"},
             "delegate_to": "localhost",
         }
-        mended, _, signed, again, unsigned = controller.run(
+        mended, _unused, signed, again, unsigned = controller.run(
             seal(),
             lose,
             seal(),
@@ -333,7 +333,7 @@ class TestReport:
         self, controller: Controller, report: Callable[..., dict[str, Any]], dest: Path
     ) -> None:
         later = {**RESULTS, "started": "2026-02-01T08:00:00.000Z", "finished": ""}
-        _, again, stopped = controller.run(
+        _unused, again, stopped = controller.run(
             report(), report(results=later), report(results=stopped_in_r5()), hosts="server"
         ).results
         assert again["changed"] is False

@@ -88,10 +88,10 @@ def _pull(engine: Engine, debian: str) -> None:
     )
     assert process.stdout is not None
     try:
-        answered, _, _ = select.select([process.stdout], [], [], ANSWER_SECONDS)
+        answered, _unused, _unused = select.select([process.stdout], [], [], ANSWER_SECONDS)
         if not answered:
             raise LabError(f"{debian}: no registry answers within {ANSWER_SECONDS:.0f} s")
-        said, _ = process.communicate(timeout=PULL_SECONDS)
+        said, _unused = process.communicate(timeout=PULL_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise LabError(f"{debian}: not pulled within {PULL_SECONDS:.0f} s") from error
     finally:

@@ -94,7 +94,7 @@ def converge(
     found = engine.inspect("container", name)
     if found is not None:
         labels = found["Config"]["Labels"] or {}
-        own_key, _, own_value = OWNER_LABEL.partition("=")
+        own_key, _unused, own_value = OWNER_LABEL.partition("=")
         if labels.get(own_key) != own_value:
             raise LabError(f"{name}: a container of this name is not the lab's; rename it")
         if labels.get(SPEC_LABEL) == spec:

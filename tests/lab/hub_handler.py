@@ -165,7 +165,7 @@ class HubHandler(Answering):
             self._refs(repository)
             return
         # Only tree has a path after its revision; a branch name with a slash comes quoted.
-        revision, _, folder = rest.partition("/") if part == "tree" else (rest, "", "")
+        revision, _unused, folder = rest.partition("/") if part == "tree" else (rest, "", "")
         snapshot = self._snapshot(repository, unquote(revision))
         if snapshot is None:
             return

@@ -108,7 +108,7 @@ def test_a_stopped_docker_daemon_stops_at_r1(lab: Lab) -> None:
         run = lab.play()
     finally:
         lab.ssh("service docker start")
-        for _ in range(60):
+        for _unused in range(60):
             if "up" in lab.ssh("docker info >/dev/null 2>&1 && echo up || echo down"):
                 break
             time.sleep(0.5)

@@ -222,7 +222,7 @@ def test_cut_ends_the_connection(hub: Hub, value: float, expected: int) -> None:
 def test_skip_lets_requests_pass_first(hub: Hub) -> None:
     hub.faults.add("status", path="*/config.json", value=503, skip=1, count=1)
     path = f"/{REPOSITORY}/resolve/main/config.json"
-    assert [ask(hub, path).status for _ in range(3)] == [200, 503, 200]
+    assert [ask(hub, path).status for _unused in range(3)] == [200, 503, 200]
 
 
 def test_stall_sends_a_part_and_then_nothing(hub: Hub) -> None:
@@ -378,7 +378,7 @@ def test_stats_count_requests_ranges_and_bytes(hub: Hub) -> None:
 def test_connection_is_kept_for_further_requests(hub: Hub) -> None:
     split = urlsplit(hub.url)
     connection = http.client.HTTPConnection(str(split.hostname), split.port, timeout=10)
-    for _ in range(3):
+    for _unused in range(3):
         connection.request("GET", f"/{REPOSITORY}/resolve/main/config.json")
         assert connection.getresponse().read() == CONFIG
     connection.close()

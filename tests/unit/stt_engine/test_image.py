@@ -37,7 +37,7 @@ def test_a_user_is_added_once(tmp_path: Path) -> None:
     database = tmp_path / "passwd"
     database.write_text("root:x:0:0::/root:/bin/sh")
 
-    for _ in range(2):
+    for _unused in range(2):
         add_entry(database, "stt-user", 2000, "stt-user:x:2000:2000::/:/sbin/nologin")
 
     assert database.read_text().splitlines() == [
@@ -73,7 +73,7 @@ def test_only_what_is_new_is_compiled_and_always_alike(tmp_path: Path) -> None:
         )
 
     assert len(results[0]) == 20
-    assert [name for name, _ in results[0]] == [name for name, _ in results[1]]
+    assert [name for name, _unused in results[0]] == [name for name, _unused in results[1]]
     for _name, data in results[0]:
         # Flags of the header: a hash, never checked.
         assert data[4:8] == b"\x01\x00\x00\x00"

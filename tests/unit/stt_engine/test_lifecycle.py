@@ -116,7 +116,7 @@ def test_a_stop_loses_no_accepted_request(start_service: StartService, tiny_mode
     service.wait_until_healthy()
 
     with ThreadPoolExecutor(4) as pool:
-        pending = [pool.submit(service.transcribe, LONG_CLIP) for _ in range(4)]
+        pending = [pool.submit(service.transcribe, LONG_CLIP) for _unused in range(4)]
         deadline = time.monotonic() + 30
         while service.health().json()["requests"]["inside"] < 4:
             assert time.monotonic() < deadline

@@ -80,14 +80,16 @@ def test_the_committed_locks_are_complete(directory: Path) -> None:
         text = path.read_text()
         pins = PIN.findall(text)
         assert len(pins) == text.count("==")
-        assert [name for name, _ in pins] == sorted(name for name, _ in pins)
-        assert {part_of(name) for name, _ in pins} <= {path.stem}
+        assert [name for name, _unused in pins] == sorted(name for name, _unused in pins)
+        assert {part_of(name) for name, _unused in pins} <= {path.stem}
         found.update(dict(pins))
-    assert {f"{part}.txt" for part, _, _ in PARTS} == {path.name for path in directory.iterdir()}
+    assert {f"{part}.txt" for part, _unused, _unused in PARTS} == {
+        path.name for path in directory.iterdir()
+    }
     variant = directory.name.split("-")[0]
     for line in (DOCKER / "requirements" / f"{variant}.in").read_text().splitlines():
         if line and not line.startswith("#"):
-            name, _, version = line.partition("==")
+            name, _unused, version = line.partition("==")
             assert found[name].split("+")[0] == (version or found[name])
 
 
@@ -96,7 +98,7 @@ def test_the_dockerfile_installs_every_part_in_its_order() -> None:
 
     installed = re.findall(r"source=locks/\$\{VARIANT}-\$\{CUDA}/([a-z-]+)\.txt", text)
 
-    assert installed == [part for part, _, _ in PARTS]
+    assert installed == [part for part, _unused, _unused in PARTS]
 
 
 @pytest.mark.parametrize(

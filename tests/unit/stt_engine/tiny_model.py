@@ -59,7 +59,7 @@ def _tokens(source: Path, size: int) -> list[str]:
     tokenizer = json.loads((source / "tokenizer.json").read_text())
     numbers = dict(tokenizer["model"]["vocab"])
     numbers.update({entry["content"]: entry["id"] for entry in tokenizer["added_tokens"]})
-    tokens = [token for token, _ in sorted(numbers.items(), key=lambda item: item[1])]
+    tokens = [token for token, _unused in sorted(numbers.items(), key=lambda item: item[1])]
     assert len(tokens) == size
     return tokens
 

@@ -251,7 +251,7 @@ def test_many_callers_at_once_share_one_job(tmp_path: Path) -> None:
             text=True,
             env=environment,
         )
-        for _ in range(6)
+        for _unused in range(6)
     ]
     results = {caller.communicate(timeout=60)[0] for caller in callers}
     assert [caller.returncode for caller in callers] == [0] * 6

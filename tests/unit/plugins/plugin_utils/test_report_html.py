@@ -100,10 +100,10 @@ def test_the_first_words_tell_what_it_is_how_it_ended_and_what_to_do(
 
 @SAMPLES
 def test_no_word_of_the_other_language_is_left(sample: str) -> None:
-    _, reader = made(RESULTS[sample], "en")
+    _unused, reader = made(RESULTS[sample], "en")
     korean = [text for text in reader.text if re.search("[가-힣]", text)]
     assert all("안녕하세요" in text for text in korean)
-    _, reader = made(RESULTS[sample], "ko")
+    _unused, reader = made(RESULTS[sample], "ko")
     assert not {"passed", "failed", "skipped", "not run", "Found", "Fix"} & set(reader.text)
 
 
@@ -120,7 +120,7 @@ def test_what_is_not_green_comes_before_the_checklist_and_only_once() -> None:
 def test_a_checklist_that_is_not_complete_is_told_when_nothing_else_is() -> None:
     results = passed_on_cpu()
     results["checks"] = [one for one in results["checks"] if one["id"] != "R1.3"]
-    html, _ = made(results)
+    html, _unused = made(results)
     assert html.count('<div class="box">') == 1
     assert "R1.3" in html.split('<div class="box">')[1]
 
@@ -141,7 +141,7 @@ def test_what_checks_found_cannot_change_the_page() -> None:
 
 
 def test_transcripts_mark_what_differs() -> None:
-    html, _ = made(stopped_in_r5())
+    html, _unused = made(stopped_in_r5())
     assert "please <del>send</del> <ins>lend</ins> two boxes of paper to <del>the</del> second" in (
         " ".join(html.split())
     )
