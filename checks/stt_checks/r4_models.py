@@ -125,7 +125,7 @@ def models_self_contained(settings: Settings, _progress: Progress) -> Outcome:
 )
 def models_hashes(settings: Settings, progress: Progress) -> Outcome:
     wanted: dict[Path, tuple[int, str]] = {}
-    unknown = [kind for kind, _ in _directories(settings) if kind not in settings.manifests]
+    unknown = [kind for kind, _path in _directories(settings) if kind not in settings.manifests]
     if unknown:
         return skipped(f"no list of files was given for {' and '.join(unknown)}")
     wrong: list[str] = []

@@ -307,13 +307,13 @@ def _version(settings: Settings, package: str, wanted: str | None) -> Outcome:
     found = str(module.__version__)
     installed = importlib.metadata.version(package)
     require(
-        found.split("+")[0] == installed.split("+")[0],
+        found.partition("+")[0] == installed.partition("+")[0],
         f"{package} says {found} but its package is {installed}",
     )
     if wanted is None:
         return skipped(f"{package} {found} imports; no version was given to compare with")
     # A version without a local part, such as 2.8.0, accepts any build of it.
-    same = found == wanted if "+" in wanted else found.split("+")[0] == wanted
+    same = found == wanted if "+" in wanted else found.partition("+")[0] == wanted
     require(same, f"{package} {found}")
     return passed(f"{package} {found}", version=found)
 

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
-from .clips import load_clips
+from collections.abc import Sequence
+from typing import Any
+
+from .clips import Clip, load_clips
 from .outcome import Outcome, passed, require, skipped
 from .r5_audio import NO_CLIPS, RATE, SLIM, decode
 from .r5_loads import load_faster_whisper, load_transformers
@@ -54,25 +57,21 @@ def encoder_agreement(settings: Settings, progress: Progress) -> Outcome:
     if settings.variant == "slim":
         return skipped(SLIM)
     import numpy
-    import torch
 
     clips = load_clips(settings)
     spoken = clips.of("speech") if clips else []
     if not spoken:
         return skipped(NO_CLIPS)
-    processor, original, _report = load_transformers(settings)
+    # One clip of each language: the encoder is the same for all.
+    chosen = list({clip.language: clip for clip in reversed(spoken)}.values())
+    references = _transformers_outputs(settings, chosen, progress)
     converted = load_faster_whisper(settings)
     cosines: dict[str, float] = {}
-    # One clip of each language: the encoder is the same for all.
-    for clip in {clip.language: clip for clip in reversed(spoken)}.values():
-        progress(f"encoding {clip.path.name}")
-        made = processor(decode(clip.path), sampling_rate=RATE, return_tensors="pt").input_features
-        with torch.no_grad():
-            wanted = original.get_encoder()(made.to(original.device, original.dtype))[0]
-        found = numpy.array(
-            converted.model.encode(_storage(made.numpy()), to_cpu=True), dtype=numpy.float64
-        ).reshape(-1)
-        reference = wanted.double().cpu().numpy().reshape(-1)
+    for clip, (features, wanted) in zip(chosen, references, strict=True):
+        progress(f"encoding {clip.path.name} with faster-whisper")
+        output = converted.model.encode(_storage(features), to_cpu=True)
+        found = numpy.array(output, dtype=numpy.float64).reshape(-1)
+        reference = wanted.astype(numpy.float64).reshape(-1)
         require(found.shape == reference.shape, f"{found.size} values against {reference.size}")
         require(bool(numpy.isfinite(found).all()), "the encoder gives values that are no numbers")
         cosine = float(found @ reference / numpy.linalg.norm(found) / numpy.linalg.norm(reference))
@@ -82,7 +81,24 @@ def encoder_agreement(settings: Settings, progress: Progress) -> Outcome:
     return passed(f"the cosine is {worst:.6f} or more on {len(cosines)} clips", cosines=cosines)
 
 
-def _storage(array: object) -> object:
+def _transformers_outputs(
+    settings: Settings, clips: Sequence[Clip], progress: Progress
+) -> list[tuple[Any, Any]]:
+    """Features and encoder output of each clip; the model is gone afterwards, to make room."""
+    import torch
+
+    processor, original, _report = load_transformers(settings)
+    outputs: list[tuple[Any, Any]] = []
+    for clip in clips:
+        progress(f"encoding {clip.path.name} with transformers")
+        made = processor(decode(clip.path), sampling_rate=RATE, return_tensors="pt").input_features
+        with torch.no_grad():
+            wanted = original.get_encoder()(made.to(original.device, original.dtype))[0]
+        outputs.append((made.numpy(), wanted.float().cpu().numpy()))
+    return outputs
+
+
+def _storage(array: Any) -> Any:
     import ctranslate2
 
     return ctranslate2.StorageView.from_array(array)

@@ -18,7 +18,7 @@ from .settings import Settings
 
 registry = Registry()
 
-START_SECONDS = 240.0
+START_SECONDS = 600.0
 STOP_SECONDS = 60.0
 # How long an instance without a model is watched after the good one is ready, at least.
 WATCH_SECONDS = 2.0
@@ -37,7 +37,7 @@ BROKEN_AUDIO = {
     expected="/health answers 200 only once the model is loaded, names device and type; SIGTERM "
     "ends the service with exit status 0",
     fix="look at the service's log in the evidence; the service must not claim what is not loaded",
-    deadline=600,
+    deadline=900,
     cuda=True,
 )
 def service_health(settings: Settings, progress: Progress) -> Outcome:
@@ -107,7 +107,7 @@ def service_without_model(settings: Settings, progress: Progress) -> Outcome:
     "service_transcribes",
     expected="/transcribe gives each clip's text within its limits, and 4xx for broken audio",
     fix=LISTEN,
-    deadline=1200,
+    deadline=1800,
     cuda=True,
 )
 def service_transcribes(settings: Settings, progress: Progress) -> Outcome:

@@ -216,21 +216,20 @@ def decoders_agree(settings: Settings, progress: Progress) -> Outcome:
     unknown = [clip for clip in clips.of("speech") if clip not in known]
     if not unknown:
         return skipped("every clip's text is known for this model and judged as such")
-    processor, original, _report = load_transformers(settings)
+    chosen = _spread(unknown, AGREEMENT_CLIPS)
+    started = time.monotonic()
+    wanted, seconds = _transformers_texts(settings, chosen, progress)
     converted = load_faster_whisper(settings)
     judged: list[dict[str, Any]] = []
-    seconds = 0.0
-    started = time.monotonic()
-    for clip in _spread(unknown, AGREEMENT_CLIPS):
-        progress(f"transcribing {clip.path.name} twice")
-        (wanted,), duration = _generate(processor, original, [clip])
-        text, language, _ = _listen(converted, clip, beam_size=1, temperature=0.0)
-        seconds += 2 * duration
-        distance = character_error_rate(plain(wanted), plain(text))
+    for clip, reference in zip(chosen, wanted, strict=True):
+        progress(f"transcribing {clip.path.name} with faster-whisper")
+        text, language, duration = _listen(converted, clip, beam_size=1, temperature=0.0)
+        seconds += duration
+        distance = character_error_rate(plain(reference), plain(text))
         judged.append(
             {
                 "clip": clip.path.name,
-                "expected": wanted.strip(),
+                "expected": reference.strip(),
                 "text": text.strip(),
                 "cer": round(distance, 4),
                 "cer_limit": AGREEMENT,
@@ -251,6 +250,21 @@ def plain(text: str) -> str:
     """Letters, digits and single spaces in lower case: what two decoders must agree on."""
     kept = "".join(letter if letter.isalnum() else " " for letter in text.lower())
     return " ".join(kept.split())
+
+
+def _transformers_texts(
+    settings: Settings, clips: Sequence[Clip], progress: Progress
+) -> tuple[list[str], float]:
+    """Texts and seconds of audio; the model is gone afterwards, to make room for the other."""
+    processor, model, _report = load_transformers(settings)
+    texts: list[str] = []
+    seconds = 0.0
+    for clip in clips:
+        progress(f"transcribing {clip.path.name} with transformers")
+        (text,), duration = _generate(processor, model, [clip])
+        texts.append(text)
+        seconds += duration
+    return texts, seconds
 
 
 def batches(clips: Sequence[Clip], most: int) -> list[list[Clip]]:

@@ -237,14 +237,14 @@ class _Helper:
 
     def _line(self, deadline: float) -> bytes | None:
         while b"\n" not in self.buffer:
-            ready, _, _ = select.select(
+            ready, _w, _x = select.select(
                 [self.answers], [], [], max(0.0, deadline - time.monotonic())
             )
             data = os.read(self.answers, 65536) if ready else b""
             if not data:
                 return None
             self.buffer += data
-        line, _, self.buffer = self.buffer.partition(b"\n")
+        line, _newline, self.buffer = self.buffer.partition(b"\n")
         return line
 
     def _serve(self, requests: int, answers: int) -> NoReturn:
@@ -280,7 +280,7 @@ def _listen(reader: int, pid: int, deadline: float) -> tuple[bytes, bool]:
     data = b""
     while True:
         ended = _ended(pid)
-        ready, _, _ = select.select([reader], [], [], 0 if ended else POLL)
+        ready, _w, _x = select.select([reader], [], [], 0 if ended else POLL)
         chunk = os.read(reader, 65536) if ready else b""
         data += chunk
         if ready and not chunk:

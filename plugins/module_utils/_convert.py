@@ -214,7 +214,7 @@ class Conversion:
         labels = (image.get("Config") or {}).get("Labels") or {}
         named = {name: str(labels.get(f"stt.engine.{name}", "")) for name in VERSIONED}
         if all(named.values()):
-            return {name: version.split("+")[0] for name, version in named.items()}
+            return {name: version.partition("+")[0] for name, version in named.items()}
         for path in sorted(self._place().glob("*-ct2-*.manifest.json")):
             manifest = read_manifest(path.with_name(path.name.removesuffix(".manifest.json")))
             versions = (manifest or {}).get("converter")

@@ -90,9 +90,10 @@ def main(arguments: list[str] | None = None) -> int:
                 "kind": "disk_full" if disk_full(error) else type(error).__name__,
                 "message": " ".join(str(error).split())[:2000],
             }
-    print(json.dumps(answer), flush=True)
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
     return status
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -58,7 +58,7 @@ def converter_versions(docker: DockerCli, image_id: str) -> dict[str, str]:
             fix="convert with the full variant of the engine image",
             stderr=done.error_text[-4000:],
         )
-    return {str(name): str(version).split("+")[0] for name, version in versions.items()}
+    return {str(name): str(version).partition("+")[0] for name, version in versions.items()}
 
 
 class ConverterContainer:

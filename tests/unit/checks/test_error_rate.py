@@ -33,7 +33,7 @@ def test_known_distances(left: str, right: str, distance: int) -> None:
 
 def test_distance_is_a_metric() -> None:
     chance = random.Random(3)
-    words = ["".join(chance.choices("ab", k=chance.randint(0, 6))) for _ in range(12)]
+    words = ["".join(chance.choices("ab", k=chance.randint(0, 6))) for _turn in range(12)]
     for left in words:
         for middle in words:
             direct = edit_distance(left, middle)

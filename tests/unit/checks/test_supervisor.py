@@ -187,7 +187,7 @@ def test_what_a_check_started_ends_with_it(tmp_path: Path) -> None:
     (result,) = run(check(start))
     assert result["status"] == "passed"
     pid = int((tmp_path / "pid").read_text())
-    for _ in range(100):
+    for _turn in range(100):
         state = Path(f"/proc/{pid}/stat")
         if not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] == "Z":
             break

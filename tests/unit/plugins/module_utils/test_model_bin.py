@@ -169,9 +169,9 @@ def test_random_damage_never_surprises(tmp_path: Path) -> None:
     path = tmp_path / "model.bin"
     chance = random.Random(7)
     refused = 0
-    for _ in range(600):
+    for _turn in range(600):
         data = bytearray(good)
-        for _ in range(chance.randint(1, 8)):
+        for _turn in range(chance.randint(1, 8)):
             data[chance.randrange(len(data))] = chance.randrange(256)
         if chance.random() < 0.3:
             del data[chance.randrange(len(data)) :]
@@ -188,7 +188,7 @@ def test_random_damage_never_surprises(tmp_path: Path) -> None:
 
 def test_random_bytes_are_refused(tmp_path: Path) -> None:
     chance = random.Random(11)
-    for _ in range(100):
+    for _turn in range(100):
         data = chance.randbytes(chance.randint(1, 400))
         with pytest.raises(ModelBinError):
             read_model_bin(write(tmp_path / "model.bin", data))
