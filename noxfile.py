@@ -32,7 +32,7 @@ from parts import (  # noqa: E402
 )
 
 nox.options.default_venv_backend = "none"
-nox.options.sessions = ["lint", "unit", "sanity", "lab", "integration", "molecule", "release"]
+nox.options.sessions = ["lint", "unit", "sanity", "lab", "release", "integration", "molecule"]
 
 CACHE = Path(os.environ.get("STT_CACHE") or Path.home() / ".cache" / "stt-engine")
 PYTHON_PATHS = ("checks", "docker", "plugins", "scripts", "tests", "noxfile.py")

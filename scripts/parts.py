@@ -28,9 +28,10 @@ PARTS = {
     "unit": "plugins, checks and service, alone",
     "sanity": "ansible-test's own judges of plugins and docs",
     "lab": "build server and model hub come up",
+    # Before those that judge or use the engine image that it makes.
+    "release": "whole releases, then again with nothing changed; bad input and faults",
     "integration": "modules against a real engine, hub and model",
     "molecule": "each role alone: check mode, converge, idempotence, verify",
-    "release": "the whole release, then again with nothing changed",
 }
 
 

@@ -17,7 +17,7 @@ from typing import IO
 
 from parts import CHECKOUT, PARTS, RESULTS, Count, read_count
 
-NEEDS_LAB = ("integration", "molecule", "release")
+NEEDS_LAB = ("release", "integration", "molecule")
 
 
 @dataclass
