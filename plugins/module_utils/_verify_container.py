@@ -35,6 +35,8 @@ TEMPORARY = "/tmp:rw,nosuid,nodev,size=1g,mode=1777"
 # Threads count too: a host with many cores starts hundreds of them.
 PIDS_LIMIT = 8192
 LABEL = f"{OWNER_LABEL}={OWNER}"
+# Which installation on this host a container belongs to: several may use one engine.
+PLACE_LABEL = "stt.engine.place"
 VOLUMES = {"cache": CACHE_IN_CONTAINER, "logs": LOGS_IN_CONTAINER}
 MAXIMUM_LINE = 16 << 20
 # What docker run itself exits with when the container cannot be made or its command not be run.
@@ -63,9 +65,11 @@ class CheckContainer:
         self.docker = docker
         self.request = request
         self.image_id = image_id
+        self.place = str(request.checks.parent)
 
     def run(self, specification: Mapping[str, Any], *, gpu: bool, log: IO[bytes]) -> ContainerRun:
         """Start the checks and follow them to their end or the time limit."""
+        self._refuse_foreign()
         self.remove()
         try:
             for name in VOLUMES:
@@ -80,6 +84,19 @@ class CheckContainer:
         for name in VOLUMES:
             self._remove_volume(self._volume(name))
 
+    def _refuse_foreign(self) -> None:
+        """Leave a container alone that runs for another installation on this host."""
+        found = self.docker.container(self.request.container) or {}
+        place = ((found.get("Config") or {}).get("Labels") or {}).get(PLACE_LABEL)
+        running = bool((found.get("State") or {}).get("Running"))
+        if running and place not in (None, self.place):
+            raise SttError(
+                f"container {self.request.container}",
+                found=f"it runs with the checks of {place}",
+                needed="a name that no other installation on this host uses now",
+                fix="wait for its end, or choose another container name",
+            )
+
     def arguments(self, *, gpu: bool) -> list[str]:
         """The arguments of docker run; nothing of the host can be written from inside."""
         request = self.request
@@ -89,6 +106,7 @@ class CheckContainer:
             "--interactive",
             f"--name={request.container}",
             f"--label={LABEL}",
+            f"--label={PLACE_LABEL}={self.place}",
             "--read-only",
             f"--tmpfs={TEMPORARY}",
             "--network=none",

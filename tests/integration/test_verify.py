@@ -154,6 +154,16 @@ def test_a_container_of_somebody_else_is_left_alone(host: VerifyHost) -> None:
     host.ssh(f"docker container rm --force {host.prefix}")
 
 
+def test_a_container_of_another_installation_is_left_alone(host: VerifyHost) -> None:
+    labels = "--label stt.engine.owner=stt.engine --label stt.engine.place=/somewhere/else"
+    host.ssh(f"docker run --detach {labels} --name {host.prefix} --entrypoint sleep {BASE} 600")
+    done = verify(host)
+    assert done["failed"] is True
+    assert "found it runs with the checks of /somewhere/else" in done["msg"]
+    assert host.prefix in host.containers()
+    host.ssh(f"docker container rm --force {host.prefix}")
+
+
 def test_a_missing_image_is_one_sentence_and_skips_in_check_mode(host: VerifyHost) -> None:
     where = f"{host.directory}/models/converted"
     done = host.verify("stt_image_verify", "stt-engine:no-such", where)

@@ -1,0 +1,264 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""R5 as far as it needs no torch: structure, judgement of texts, small services of all sorts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stt_checks import r5_encoder, r5_service, r5_structure, r5_transcripts
+from stt_checks.clips import Clip
+from stt_checks.outcome import CheckFailedError, Outcome
+from stt_checks.settings import Expected, Settings
+
+from tests.unit.model_files import safetensors, write_ctranslate2
+
+Body = Callable[[Settings, Callable[[str], None]], Outcome]
+GOOD = {"device": "cpu", "compute_type": "float32"}
+SERVICE = """
+import http.server, json, os, signal, sys, threading, time
+
+plan = json.loads(sys.argv[1])
+ready = time.monotonic() + plan.get("loads", 0.3)
+loaded = bool(os.listdir(os.environ["STT_MODEL_PATH"])) or plan.get("lies", False)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self, status, body):
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self):
+        healthy = plan.get("lies", False) or (loaded and time.monotonic() >= ready)
+        self.answer(200 if healthy else 503, {"model": plan.get("model")} if healthy else {})
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        broken = b"RIFF" not in body
+        if broken and plan.get("refuses", True):
+            return self.answer(422, {"success": False})
+        return self.answer(200, plan.get("transcript", {"success": True, "text": ""}))
+
+    def log_message(self, *arguments):
+        pass
+
+
+address = os.environ["STT_HOST"], int(os.environ["STT_PORT"])
+server = http.server.ThreadingHTTPServer(address, Handler)
+if plan.get("stops", True):
+    stop = lambda *a: threading.Thread(target=server.shutdown).start()
+    signal.signal(signal.SIGTERM, stop)
+else:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if plan.get("dies"):
+    sys.exit(plan["dies"])
+server.serve_forever()
+sys.exit(plan.get("status", 0))
+"""
+
+
+def judge(body: Body, settings: Settings) -> Outcome:
+    try:
+        return body(settings, lambda _doing: None)
+    except CheckFailedError as error:
+        return Outcome("failed", error.found, error.fix, error.evidence)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    root = tmp_path / "models"
+    write_ctranslate2(root / "ctranslate2_model")
+    (root / "a_b").mkdir()
+    weights = {"model.encoder.conv1.weight": (4, 128, 1), "proj_out.weight": (20, 4)}
+    (root / "a_b" / "model.safetensors").write_bytes(safetensors(weights))
+    for name in ("tokenizer.json", "preprocessor_config.json"):
+        (root / "a_b" / name).write_bytes((root / "ctranslate2_model" / name).read_bytes())
+    (tmp_path / "app" / "stt_engine").mkdir(parents=True)
+    return Settings(root, "ctranslate2_model", "a_b", container=True, app=tmp_path / "app")
+
+
+@pytest.fixture
+def serving(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Settings]:
+    """Settings whose service is a small program that behaves as its plan says."""
+    monkeypatch.setattr(r5_service, "START_SECONDS", 5.0)
+    monkeypatch.setattr(r5_service, "STOP_SECONDS", 1.5)
+    monkeypatch.setattr(r5_service, "WATCH_SECONDS", 0.5)
+    (tmp_path / "service.py").write_text(SERVICE)
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "a.wav").write_bytes(b"RIFF")
+    clip = {
+        "file": "a.wav",
+        "kind": "speech",
+        "text": "Good morning.",
+        "language": "en",
+        "model": "a/b",
+        "limits": {"cer": 0.0, "wer": 0.0},
+    }
+    (tmp_path / "clips" / "clips.json").write_text(json.dumps([clip]))
+
+    def of(**plan: Any) -> Settings:
+        command = (sys.executable, str(tmp_path / "service.py"), json.dumps(plan))
+        return replace(settings, service_command=command, clips=tmp_path / "clips")
+
+    return of
+
+
+def test_a_healthy_service_passes(serving: Callable[..., Settings]) -> None:
+    outcome = judge(r5_service.service_health, serving(model=GOOD))
+    assert outcome.status == "passed", outcome
+    assert outcome.evidence["statuses"][-2:] == [200, 503]
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        ({"model": None}, "/health names no model"),
+        ({"model": {**GOOD, "device": "cuda"}}, "/health says device 'cuda' where 'cpu' was"),
+        ({"model": {**GOOD, "compute_type": "int8"}}, "says compute_type 'int8'"),
+        ({"model": GOOD, "stops": False}, "SIGTERM does not end it within 1.5 s"),
+        ({"model": GOOD, "status": 3}, "SIGTERM ends it with exit status 3"),
+        ({"loads": 60}, "does not become healthy within 5 s: its last answer is status 503"),
+        ({"dies": 4}, "does not become healthy within 5 s: it ended with exit status 4"),
+    ],
+)
+def test_a_service_that_is_not_as_it_should_be_fails(
+    serving: Callable[..., Settings], plan: dict[str, Any], words: str
+) -> None:
+    outcome = judge(r5_service.service_health, serving(**plan))
+    assert outcome.status == "failed"
+    assert words in outcome.found
+
+
+def test_a_service_without_a_model_must_not_be_healthy(serving: Callable[..., Settings]) -> None:
+    good = judge(r5_service.service_without_model, serving(transcript={"success": False}, loads=0))
+    # It answers 503 for health, but 200 for a recording.
+    assert (good.status, good.found.split(":")[0]) == ("failed", "/transcribe without a model")
+    lying = judge(r5_service.service_without_model, serving(lies=True))
+    assert lying.found.startswith("/health without a model: status 200")
+    gone = judge(r5_service.service_without_model, serving(dies=1))
+    assert (gone.status, gone.found) == (
+        "passed",
+        "without a model it does not listen and ends with exit status 1",
+    )
+
+
+SPOKEN = {"success": True, "text": "Good morning.", "language": "en", "duration": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("plan", "status", "words"),
+    [
+        ({"transcript": SPOKEN}, "passed", "1 clips are transcribed as spoken"),
+        ({"transcript": {**SPOKEN, "success": False}}, "failed", "status 200 with"),
+        ({"transcript": {**SPOKEN, "text": ""}}, "failed", "gave '' for 'Good morning.'"),
+        ({"transcript": {**SPOKEN, "text": "Good evening."}}, "failed", "'Good evening.' for"),
+        ({"transcript": {**SPOKEN, "language": "ko"}}, "failed", "in ko for en"),
+        ({"transcript": SPOKEN, "refuses": False}, "failed", "no-audio.wav gets status 200"),
+    ],
+)
+def test_transcripts_of_the_service_are_judged(
+    serving: Callable[..., Settings], plan: dict[str, Any], status: str, words: str
+) -> None:
+    outcome = judge(r5_service.service_transcribes, serving(model=GOOD, **plan))
+    assert (outcome.status, words in outcome.found) == (status, True), outcome
+
+
+def test_no_service_fails_in_a_container_and_is_skipped_elsewhere(settings: Settings) -> None:
+    bare = replace(settings, app=Path("/no/such/app"))
+    for body in (
+        r5_service.service_health,
+        r5_service.service_without_model,
+        r5_service.service_transcribes,
+        r5_structure.engine_diagnosis,
+    ):
+        assert judge(body, bare).status == "failed"
+        assert judge(body, replace(bare, container=False)).status == "skipped"
+
+
+def test_a_structure_that_does_not_fit_fails_with_every_finding(settings: Settings) -> None:
+    wants = replace(settings, expected=Expected(quantization="float16"))
+    assert judge(r5_structure.structure, wants).status == "passed"
+    (wants.ctranslate2_path / "vocabulary.json").write_text("{}")
+    (wants.ctranslate2_path / "preprocessor_config.json").unlink()
+    outcome = judge(r5_structure.structure, wants)
+    assert outcome.status == "failed"
+    assert len(outcome.evidence["findings"]) == 2
+    assert "vocabulary.json" in outcome.found
+    assert "preprocessor_config.json" in outcome.found
+
+
+def test_a_size_that_the_original_does_not_give_fails(settings: Settings) -> None:
+    wants = replace(settings, expected=Expected(quantization="float16"))
+    assert judge(r5_structure.size_fits_source, wants).status == "passed"
+    with (wants.ctranslate2_path / "model.bin").open("ab") as stream:
+        stream.write(bytes(200_000))
+    assert "were expected" in judge(r5_structure.size_fits_source, wants).found
+    (wants.transformers_path / "model.safetensors").write_bytes(b"<html>")
+    assert "the original's weights" in judge(r5_structure.size_fits_source, wants).found
+    unknown = replace(settings, expected=Expected())
+    assert judge(r5_structure.size_fits_source, unknown).status == "skipped"
+
+
+def test_another_tokenizer_fails(settings: Settings) -> None:
+    assert judge(r5_structure.same_tokenizer, settings).status == "passed"
+    (settings.ctranslate2_path / "tokenizer.json").write_text("{}")
+    assert "differs from" in judge(r5_structure.same_tokenizer, settings).found
+
+
+@pytest.mark.parametrize(
+    ("report", "words"),
+    [
+        ({"errors": ["vocabulary.json is missing"]}, "1 errors: vocabulary.json is missing"),
+        ({"errors": [], "valid": False}, "it calls the model invalid without an error"),
+        ({"valid": True}, "no errors entry"),
+        (["fine"], "it returned a list"),
+    ],
+)
+def test_the_engines_own_diagnosis_is_heard(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, report: Any, words: str
+) -> None:
+    class Engine:
+        @staticmethod
+        def diagnose_faster_whisper_model(_path: str) -> Any:
+            return report
+
+    monkeypatch.setitem(sys.modules, "stt_engine", Engine)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    outcome = judge(r5_structure.engine_diagnosis, settings)
+    assert (outcome.status, words in outcome.found) == ("failed", True)
+
+
+def clip(kind: str = "speech", language: str | None = "en", name: str = "a") -> Clip:
+    return Clip(Path(f"{name}.wav"), kind, "x", language, "a/b", 0.0, 0.0)
+
+
+def test_transformers_gets_one_language_and_kind_at_a_time() -> None:
+    clips = [clip(), clip("long"), clip(language="ko"), clip(), clip("long"), clip()]
+    groups = r5_transcripts.batches(clips, 2)
+    assert sorted(len(group) for group in groups) == [1, 1, 1, 1, 2]
+    assert [one for group in groups for one in group if one.kind == "long"] == [clips[1], clips[4]]
+    assert all(len({(one.kind, one.language) for one in group}) == 1 for group in groups)
+
+
+def test_two_decoders_are_compared_without_case_and_marks() -> None:
+    assert r5_transcripts.plain(" Good morning, you! ") == "good morning you"
+    assert r5_transcripts.plain("안녕하세요, 무엇을?") == "안녕하세요 무엇을"
+
+
+def test_the_bound_of_the_encoder_is_that_of_the_coarsest_type() -> None:
+    assert r5_encoder.least_cosine("float32", "float32") == 0.9999
+    assert r5_encoder.least_cosine("float32", "float16") == 0.999
+    assert r5_encoder.least_cosine("int8_float32", "int8_float16") == 0.99
+    assert r5_encoder.least_cosine("float16", "int8") == 0.99
+    assert r5_encoder.least_cosine("float32", "bfloat16") == 0.99
