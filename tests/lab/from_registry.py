@@ -88,7 +88,7 @@ def _pull(engine: Engine, debian: str) -> None:
     )
     assert process.stdout is not None
     try:
-        answered, _unused, _unused = select.select([process.stdout], [], [], ANSWER_SECONDS)
+        answered = select.select([process.stdout], [], [], ANSWER_SECONDS)[0]
         if not answered:
             raise LabError(f"{debian}: no registry answers within {ANSWER_SECONDS:.0f} s")
         said, _unused = process.communicate(timeout=PULL_SECONDS)

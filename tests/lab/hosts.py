@@ -62,6 +62,7 @@ def start(host: Host, engine: Engine, image: Archive, places: Places) -> bool:
     arguments = [
         f"--hostname={host.name}",
         f"--publish=127.0.0.1:{host.ssh_port}:22",
+        f"--publish=127.0.0.1:{host.service_port}:8003",
         f"--volume={host.volume}:/var/lib/docker",
         f"--volume={host.name}-opt:/opt",
         f"--volume={places.host(host)}:/lab:ro",

@@ -32,6 +32,7 @@ class Host:
     name: str
     address: str
     ssh_port: int
+    service_port: int
 
     @property
     def volume(self) -> str:
@@ -39,7 +40,7 @@ class Host:
         return f"{self.name}-docker"
 
 
-BUILD_HOST = Host(name="stt-lab-build", address="172.30.89.10", ssh_port=2289)
+BUILD_HOST = Host(name="stt-lab-build", address="172.30.89.10", ssh_port=2289, service_port=8389)
 HOSTS: tuple[Host, ...] = (BUILD_HOST,)
 
 

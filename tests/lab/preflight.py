@@ -33,12 +33,15 @@ def check_machine() -> None:
         raise LabError(f"machine: found {found}; the lab needs Linux on x86_64")
 
 
-PORTS = {host.name: host.ssh_port for host in HOSTS} | {HUB_NAME: HUB_LOCAL_PORT}
+# Which container publishes each port.
+PORTS = {port: host.name for host in HOSTS for port in (host.ssh_port, host.service_port)} | {
+    HUB_LOCAL_PORT: HUB_NAME
+}
 
 
-def check_ports(engine: Engine | None, wanted: Mapping[str, int] = PORTS) -> None:
+def check_ports(engine: Engine | None, wanted: Mapping[int, str] = PORTS) -> None:
     """Refuse to start while another program listens on one of the lab's ports."""
-    for name, port in wanted.items():
+    for port, name in wanted.items():
         container = None if engine is None else engine.inspect("container", name)
         if container is not None and container["State"]["Running"]:
             continue

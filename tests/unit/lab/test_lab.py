@@ -40,8 +40,8 @@ def test_port_in_use_is_named() -> None:
         listener.listen()
         port = listener.getsockname()[1]
         with pytest.raises(LabError, match=f"127.0.0.1:{port}: .*; some-host needs it"):
-            preflight.check_ports(None, {"some-host": port})
-    preflight.check_ports(None, {"some-host": port})
+            preflight.check_ports(None, {port: "some-host"})
+    preflight.check_ports(None, {port: "some-host"})
 
 
 @pytest.mark.parametrize(
