@@ -23,7 +23,7 @@ CHECKOUT = Path(__file__).resolve().parent
 sys.path.insert(0, str(CHECKOUT / "scripts"))
 
 # nox runs this file on its own, so the path to the shared counting has to come first.
-from parts import (  # noqa: E402
+from parts import (
     RESULTS,
     Count,
     count_junit,
