@@ -126,6 +126,9 @@ def service_importable(settings: Settings, progress: Progress) -> Outcome:
             return skipped(f"no {settings.app}/stt_engine here")
         return failed(f"there is no {settings.app}/stt_engine")
     sys.path.insert(0, str(settings.app))
+    # What is judged lies in the image's directory, not wherever it was imported from before.
+    for name in [name for name in sys.modules if name.split(".")[0] == "stt_engine"]:
+        del sys.modules[name]
     package = settings.app / "stt_engine"
     modules = sorted(path for path in package.glob("*.py") if not path.stem.startswith("__"))
     own = ["stt_engine", *(f"stt_engine.{path.stem}" for path in modules)]

@@ -21,7 +21,7 @@ from tests.unit.stt_engine.package_index import PackageIndex, package_index
 from tests.unit.stt_engine.service_process import DOCKER
 
 PIN = re.compile(r"^([a-z0-9-]+)==(\S+) \\\n    --hash=sha256:[0-9a-f]{64}\n", re.M)
-COMMITTED = sorted(path for path in (DOCKER / "locks").iterdir() if path.is_dir())
+COMMITTED = sorted({path.parent for path in (DOCKER / "locks").glob("*/*.txt")})
 DIGEST = "a" * 64
 
 
