@@ -73,6 +73,10 @@ def built_below(images: Iterable[Mapping[str, Any]], jobs: Path) -> list[Mapping
     found = []
     for image in images:
         digest = str((image["Config"].get("Labels") or {}).get(INPUT_DIGEST_LABEL, ""))
+        repositories = {str(tag).rpartition(":")[0] for tag in image.get("RepoTags") or []}
+        # Under another name than the build gave it, somebody else has a use for it.
+        if len(repositories) > 1:
+            continue
         if digest and (jobs / f"{JOB_KIND}-{digest[:12]}").is_dir():
             found.append(image)
     return found

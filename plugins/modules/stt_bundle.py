@@ -45,7 +45,7 @@ options:
       - Shell patterns of what to leave out.
       - A pattern with a slash is matched against the path below O(path); any other pattern against
         each part of that path.
-      - V(__pycache__), V(*.pyc) and V(.git) are always left out.
+      - V(__pycache__), V(*.pyc), V(.git), V(.mypy_cache) and V(.ruff_cache) are always left out.
     type: list
     elements: str
     default: []
@@ -117,7 +117,7 @@ from ansible_collections.stt.engine.plugins.module_utils._digest import sha256_f
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._store import write_atomically
 
-ALWAYS_EXCLUDED = ("__pycache__", "*.pyc", ".git")
+ALWAYS_EXCLUDED = ("__pycache__", "*.pyc", ".git", ".mypy_cache", ".ruff_cache")
 SHEBANG = b"#!/usr/bin/env python3\n"
 # The earliest time that a zip file can hold; a fixed one, because times are not content.
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)

@@ -19,7 +19,7 @@ from typing import Any
 from tests.integration.build_host import CHECKOUT, BuildHost
 
 CHECKS = CHECKOUT / "checks"
-CLIPS = CHECKOUT / "tests" / "fixtures" / "clips"
+CLIPS = CHECKOUT / "roles" / "model_check" / "files" / "clips"
 REPOSITORY = "stt-lab/whisper-tiny-en-ko"
 NAME = REPOSITORY.replace("/", "_")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

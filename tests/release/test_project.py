@@ -19,6 +19,8 @@ def test_the_literal_command_makes_the_same_release_from_a_project(
     assert first.rc == 0, first.output[-6000:]
     project = tmp_path / "my-releases"
     subprocess.run([sys.executable, "scripts/project.py", str(project)], cwd=CHECKOUT, check=True)
+    installed = project / "collections" / "ansible_collections" / "stt" / "engine"
+    assert (installed / "roles" / "model_check" / "files" / "clips" / "clips.json").is_file()
     # The operator's part: a server's address, user and key. Here the lab's.
     shutil.rmtree(project / "build")
     shutil.copytree(CHECKOUT / "inventory" / "lab", project / "build")

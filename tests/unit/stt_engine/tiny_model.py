@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
-CLIPS = FIXTURES / "clips"
+CLIPS = FIXTURES.parents[1] / "roles" / "model_check" / "files" / "clips"
 Weights = dict[str, NDArray[Any]]
 
 

@@ -54,7 +54,8 @@ def test_images_that_another_root_built_are_left_alone(tmp_path: Path) -> None:
     ours["Config"] = {"Labels": {"stt.engine.input-digest": "a" * 64}}
     theirs["Config"] = {"Labels": {"stt.engine.input-digest": "b" * 64}}
     foreign = {**image("c", 3), "Config": {"Labels": None}}
-    assert built_below([ours, theirs, foreign], tmp_path) == [ours]
+    shared = {**ours, "RepoTags": ["stt-engine:aaaaaaaaaaaa", "registry.example/stt:prod"]}
+    assert built_below([ours, theirs, foreign, shared], tmp_path) == [ours]
 
 
 def test_images_of_kept_releases_containers_and_the_newest_unsealed_stay() -> None:
