@@ -73,11 +73,12 @@ def built_below(images: Iterable[Mapping[str, Any]], jobs: Path) -> list[Mapping
     found = []
     for image in images:
         digest = str((image["Config"].get("Labels") or {}).get(INPUT_DIGEST_LABEL, ""))
-        repositories = {str(tag).rpartition(":")[0] for tag in image.get("RepoTags") or []}
-        # Under another name than the build gave it, somebody else has a use for it.
-        if len(repositories) > 1:
-            continue
-        if digest and (jobs / f"{JOB_KIND}-{digest[:12]}").is_dir():
+        tags = [str(tag).rpartition(":") for tag in image.get("RepoTags") or []]
+        # An image made from ours inherits its labels, but not the tag that only the build gives.
+        made_here = bool(digest) and digest[:12] in {name for _repository, _colon, name in tags}
+        # Under a second repository's name somebody else has a use for it.
+        shared = len({repository for repository, _colon, _name in tags}) > 1
+        if made_here and not shared and (jobs / f"{JOB_KIND}-{digest[:12]}").is_dir():
             found.append(image)
     return found
 

@@ -10,7 +10,6 @@ that must see it.
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import struct
 from collections.abc import Iterator
@@ -18,45 +17,9 @@ from typing import Any
 
 import pytest
 
-from tests.integration.verify_host import CLIPS, NAME, VerifyHost, failing, tiny_model
+from tests.integration.verify_host import CLIPS, NAME, RUN, VerifyHost, failing, tiny_model
 
 NO_GPU = "no GPU on this host"
-RUN = (
-    "docker run --rm --interactive --network none --read-only --tmpfs /tmp --user 2000 "
-    "--cap-drop ALL --security-opt no-new-privileges --memory 6g -e CUDA_VISIBLE_DEVICES=0"
-)
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[VerifyHost]:
-    host = VerifyHost()
-    try:
-        host.carry()
-        yield host
-    finally:
-        host.clean()
-
-
-@pytest.fixture(scope="module")
-def image(host: VerifyHost) -> str:
-    named = os.environ.get("STT_TEST_ENGINE_IMAGE")
-    if named:
-        return named
-    filters = "--filter label=stt.engine.owner=stt.engine --filter label=stt.engine.variant=full"
-    names = "--format '{{.Repository}}:{{.Tag}}'"
-    listed = host.ssh(f"docker image ls {names} {filters}").split()
-    # A name, because a Dockerfile's FROM takes no id.
-    found = [name for name in listed if "<none>" not in name]
-    if not found:
-        pytest.skip("no engine image on the lab's build server: `make release` builds one")
-    return found[0]
-
-
-@pytest.fixture(scope="module")
-def converted(host: VerifyHost, image: str) -> dict[str, Any]:
-    done = host.convert(image)
-    assert not done.get("failed"), done["msg"]
-    return done
 
 
 @pytest.fixture
@@ -119,20 +82,6 @@ def check(
     return {f"{line['id']}/{line['name']}": line for line in lines if "id" in line}
 
 
-def weaken(host: VerifyHost, model: str) -> None:
-    """Shrink what both encoder layers compute: the scales of their int8 weights."""
-    data = bytearray(host.ssh_bytes(f"cat {model}/model.bin"))
-    for layer in range(2):
-        name = f"encoder/layer_{layer}/ffn/linear_0/weight_scale\0".encode()
-        at = data.index(name) + len(name)
-        at += 1 + 4 * data[at] + 1
-        (size,) = struct.unpack_from("<I", data, at)
-        for offset in range(at + 4, at + 4 + size, 4):
-            (scale,) = struct.unpack_from("<f", data, offset)
-            struct.pack_into("<f", data, offset, scale * 64)
-    host.ssh(f"cat > {model}/model.bin", bytes(data))
-
-
 def statuses(results: dict[str, dict[str, Any]]) -> dict[str, str]:
     return {name: result["status"] for name, result in results.items()}
 
@@ -184,76 +133,6 @@ def test_other_types_raise_no_alarm_either(host: VerifyHost, image: str, quantiz
         expected={"quantization": quantization},
     )
     assert set(statuses(results).values()) == {"passed"}, results
-
-
-def test_a_conversion_is_made_once_and_named_by_its_inputs(
-    host: VerifyHost, image: str, converted: dict[str, Any]
-) -> None:
-    assert converted["path"].startswith(f"{host.source}-ct2-int8_float16-")
-    assert converted["path"].endswith(converted["input_digest"][:12])
-    modes = host.ssh(f"stat -c '%a %u' {converted['path']}/* | sort -u").strip()
-    assert modes == "444 0"
-    before = host.ssh("docker events --since 0m --until 0m >/dev/null; date +%s").strip()
-    again = host.convert(image)
-    assert (again["changed"], again["reason"]) == (False, "")
-    assert again["files"] == converted["files"]
-    events = f"docker events --since {before} --until $(date +%s) --filter event=create"
-    started = [line for line in host.ssh(events).splitlines() if "container create" in line]
-    assert not any("--versions" in line or "stt-convert" in line for line in started)
-    dry = host.convert(image, check=True, quantization="int8_bfloat16")
-    assert (dry["changed"], dry["files"]) == (True, [])
-    assert "int8_bfloat16" not in host.ssh(f"ls {host.directory}/models/{NAME}")
-
-
-def test_a_damaged_conversion_is_seen_and_made_again(host: VerifyHost, image: str) -> None:
-    done = host.convert(image, quantization="int8")
-    host.ssh(f"chmod u+w {done['path']}/model.bin && truncate -s 1000 {done['path']}/model.bin")
-    again = host.convert(image, quantization="int8")
-    assert again["changed"] is True
-    assert again["reason"].startswith("model.bin has 1000 bytes instead of")
-    assert again["files"] == done["files"]
-    assert host.ssh(f"ls {host.directory}/staging").split() == []
-
-
-def test_a_failed_conversion_leaves_the_old_one(
-    host: VerifyHost, image: str, converted: dict[str, Any]
-) -> None:
-    files = f"cd {host.directory}/models/{NAME} && find . -type f | sort | xargs sha256sum"
-    before = host.ssh(files)
-    done = host.convert(image, quantization="int8_bfloat16", memory_bytes=150_000_000)
-    assert done["failed"] is True
-    assert "ended by the out-of-memory killer at its limit of 150000000 bytes" in done["msg"]
-    assert "raise memory_bytes" in done["fix"]
-    locked = [{**file, "sha256": "0" * 64} for file in converted["files"]]
-    done = host.convert(image, quantization="int8_bfloat16", expected_files=locked)
-    assert done["failed"] is True
-    assert "found other files than locked" in done["msg"]
-    assert host.ssh(files) == before
-    assert host.ssh(f"ls {host.directory}/staging").split() == []
-    assert host.containers() == []
-
-
-def test_a_source_without_its_tokenizer_is_named(host: VerifyHost, image: str) -> None:
-    bare = f"{host.directory}/models/bare/{'2' * 40}"
-    host.ssh(f"mkdir -p {bare} && cp {host.source}/* {bare}/ && rm {bare}/preprocessor_config.json")
-    done = host.convert(image, source=bare)
-    assert done["failed"] is True
-    assert "preprocessor_config.json" in done["msg"]
-    assert host.ssh(f"ls {host.directory}/models/bare").split() == ["2" * 40]
-
-
-def test_a_disk_that_fills_up_is_said_as_such(host: VerifyHost, image: str) -> None:
-    """Foreseen by the module; here the converter itself meets it."""
-    payload = "plugins/module_utils/_convert_payload.py"
-    source = (CLIPS.parents[2] / payload).read_bytes()
-    printed = host.ssh(
-        f"{RUN} --tmpfs /destination:size=2m,mode=1777 --volume {host.source}:/source:ro "
-        f"-e HOME=/tmp --entrypoint python3 {shlex.quote(image)} - --source /source "
-        "--destination /destination/model --quantization float32 2>/dev/null || [ $? = 1 ]",
-        source,
-    )
-    answer = json.loads(printed.splitlines()[-1])
-    assert answer["error"]["kind"] == "disk_full", answer
 
 
 def test_a_truncated_model_fails_by_name(host: VerifyHost, image: str, copy: str) -> None:
@@ -314,7 +193,7 @@ def test_a_flipped_weight_fails_by_numbers_and_by_hash(
     host: VerifyHost, image: str, converted: dict[str, Any], copy: str
 ) -> None:
     """The file stays well-formed and loads, but it hears other words."""
-    weaken(host, copy)
+    host.weaken(copy)
     known = {"ctranslate2": converted["files"], "transformers": []}
     results = check(
         host,
@@ -387,7 +266,7 @@ def test_clips_for_another_model_are_judged_by_agreement(
         results
     )
     # Two different models do not agree.
-    weaken(host, copy)
+    host.weaken(copy)
     results = check(host, image, copy, "R5.6/decoders_agree", clips=clips)
     assert statuses(results) == {"R5.6/decoders_agree": "failed"}, results
 

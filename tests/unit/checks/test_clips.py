@@ -10,7 +10,7 @@ import pytest
 from stt_checks.clips import Clip, ClipsError, load_clips
 from stt_checks.settings import Settings
 
-FIXTURE = Path(__file__).resolve().parents[2] / "fixtures" / "clips"
+FIXTURE = Path(__file__).resolve().parents[3] / "roles" / "model_check" / "files" / "clips"
 ENTRY: dict[str, Any] = {
     "file": "a.wav",
     "kind": "speech",

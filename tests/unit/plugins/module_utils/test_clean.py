@@ -51,11 +51,15 @@ def test_records_are_read_newest_first(tmp_path: Path) -> None:
 def test_images_that_another_root_built_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "image-build-aaaaaaaaaaaa").mkdir()
     ours, theirs = image("a", 1), image("b", 2)
+    ours["RepoTags"] = ["stt-engine:aaaaaaaaaaaa", "stt-engine:cuda128-debian12-v1.2"]
+    theirs["RepoTags"] = ["stt-engine:bbbbbbbbbbbb"]
     ours["Config"] = {"Labels": {"stt.engine.input-digest": "a" * 64}}
     theirs["Config"] = {"Labels": {"stt.engine.input-digest": "b" * 64}}
     foreign = {**image("c", 3), "Config": {"Labels": None}}
     shared = {**ours, "RepoTags": ["stt-engine:aaaaaaaaaaaa", "registry.example/stt:prod"]}
-    assert built_below([ours, theirs, foreign, shared], tmp_path) == [ours]
+    derived = {**ours, "RepoTags": ["my-engine:1"]}
+    found = built_below([ours, theirs, foreign, shared, derived], tmp_path)
+    assert found == [ours]
 
 
 def test_images_of_kept_releases_containers_and_the_newest_unsealed_stay() -> None:
