@@ -55,9 +55,13 @@ def index_arguments(options: argparse.Namespace) -> list[str]:
         arguments += ["--extra-index-url", options.torch_index_url]
     if options.find_links:
         arguments += ["--find-links", options.find_links]
-    for url in (options.index_url, options.torch_index_url, options.find_links):
-        parts = urlsplit(url)
-        if parts.scheme == "http":
+    addresses = [
+        urlsplit(url) for url in (options.index_url, options.torch_index_url, options.find_links)
+    ]
+    # pip would trust such a host over https too: there verification stays on.
+    verified = {parts.hostname for parts in addresses if parts.scheme == "https"}
+    for parts in addresses:
+        if parts.scheme == "http" and parts.hostname not in verified:
             arguments += ["--trusted-host", parts.netloc.rpartition("@")[2]]
     return arguments
 
