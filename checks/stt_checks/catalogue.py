@@ -12,11 +12,13 @@ from . import (
     r5_audio,
     r5_encoder,
     r5_loads,
+    r5_quantizations,
     r5_service,
     r5_structure,
     r5_transcripts,
 )
 from .registry import Check, Registry
+from .settings import Settings
 
 REGISTRIES: tuple[Registry, ...] = (
     r4_container.registry,
@@ -29,10 +31,15 @@ REGISTRIES: tuple[Registry, ...] = (
     r5_transcripts.registry,
     r5_service.registry,
     r5_encoder.registry,
+    r5_quantizations.registry,
 )
 
 
-def checks(phase: str | None = None) -> list[Check]:
-    """The checks of one phase, or of all."""
-    everything = [check for registry in REGISTRIES for check in registry.checks]
+def checks(phase: str | None = None, settings: Settings | None = None) -> list[Check]:
+    """The checks of one phase, or of all; with settings also those that only they call for."""
+    everything = [
+        check
+        for registry in REGISTRIES
+        for check in (registry.checks if settings is None else registry.planned(settings))
+    ]
     return [check for check in everything if phase in (None, check.phase)]

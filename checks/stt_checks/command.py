@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -37,22 +38,25 @@ def main(arguments: Sequence[str]) -> int:
     # Threads that spin while they wait starve each other on a busy host; read when libraries load.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("KMP_BLOCKTIME", "0")
-    if options.list:
-        for check in catalogue.checks(options.phase):
-            print(f"{check.id} {check.name}")
-        return EXIT_PASSED
     try:
         if options.spec == "-":
             options.spec = _keep(sys.stdin.buffer.read())
-        settings = _settings(options)
-        checks = _choose(options)
+        given = options.models is not None or options.spec is not None
+        settings = _settings(options) if given else None
+        checks = _choose(options, settings)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
+    if options.list or settings is None:
+        for check in checks:
+            print(f"{check.id} {check.name}")
+        return EXIT_PASSED
     if options.result_fd is not None:
-        perform(checks[0], settings, options.result_fd)
+        perform(checks[0], replace(settings, scratch=options.scratch), options.result_fd)
     signal.signal(signal.SIGTERM, _stop)
-    return _run(settings, checks, _again(options))
+    with tempfile.TemporaryDirectory(prefix="checks-") as scratch:
+        command = [*_again(options), f"--scratch={scratch}"]
+        return _run(replace(settings, scratch=Path(scratch)), checks, command)
 
 
 def _run(settings: Settings, checks: Sequence[Check], command: Sequence[str]) -> int:
@@ -95,6 +99,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--list", action="store_true", help="list the checks and end")
     parser.add_argument("--result-fd", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if not options.list and options.models is None and options.spec is None:
         parser.error("give --models, or --spec with models.root in it")
@@ -113,8 +118,8 @@ def _keep(spec: bytes) -> str:
     return kept.name
 
 
-def _choose(options: argparse.Namespace) -> list[Check]:
-    checks = catalogue.checks(options.phase)
+def _choose(options: argparse.Namespace, settings: Settings | None) -> list[Check]:
+    checks = catalogue.checks(options.phase, settings)
     if not options.only:
         return checks
     known = {check.key: check for check in checks}

@@ -7,9 +7,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from ._model_directory import links_that_leave
 from .outcome import Outcome, failed, first_few, passed, require, skipped
@@ -124,13 +125,22 @@ def models_self_contained(settings: Settings, _progress: Progress) -> Outcome:
     deadline=900,
 )
 def models_hashes(settings: Settings, progress: Progress) -> Outcome:
-    wanted: dict[Path, tuple[int, str]] = {}
     unknown = [kind for kind, _path in _directories(settings) if kind not in settings.manifests]
     if unknown:
         return skipped(f"no list of files was given for {' and '.join(unknown)}")
+    wanted = [(path, settings.manifests[kind]) for kind, path in _directories(settings)]
+    count, total = require_files(wanted, progress)
+    return passed(f"{count} files, {readable_size(total)}, are what their manifests say")
+
+
+def require_files(
+    directories: Sequence[tuple[Path, Sequence[Mapping[str, Any]]]], progress: Progress
+) -> tuple[int, int]:
+    """Hold all files of directories against their manifests; how many they are, and their bytes."""
+    wanted: dict[Path, tuple[int, str]] = {}
     wrong: list[str] = []
-    for kind, directory in _directories(settings):
-        listed = {directory / entry["path"]: entry for entry in settings.manifests[kind]}
+    for directory, manifest in directories:
+        listed = {directory / entry["path"]: entry for entry in manifest}
         require(bool(listed), f"the manifest of {directory.name} lists no file")
         present = set(_files(directory))
         wrong += [f"{path} is missing" for path in sorted(listed.keys() - present)]
@@ -149,7 +159,7 @@ def models_hashes(settings: Settings, progress: Progress) -> Outcome:
             elif digest != wanted[path][1]:
                 wrong.append(f"{path} has SHA-256 {digest} instead of {wanted[path][1]}")
     require(not wrong, f"{len(wrong)} files differ: {first_few(wrong)}", differences=wrong)
-    return passed(f"{len(wanted)} files, {readable_size(total)}, are what their manifests say")
+    return len(wanted), total
 
 
 def _sha256(path: Path) -> str:

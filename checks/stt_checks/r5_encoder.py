@@ -56,38 +56,58 @@ def _bound(settings: Settings) -> float:
 def encoder_agreement(settings: Settings, progress: Progress) -> Outcome:
     if settings.variant == "slim":
         return skipped(SLIM)
-    import numpy
-
     clips = load_clips(settings)
     spoken = clips.of("speech") if clips else []
     if not spoken:
         return skipped(NO_CLIPS)
-    # One clip of each language: the encoder is the same for all.
-    chosen = list({clip.language: clip for clip in reversed(spoken)}.values())
+    chosen = one_of_each_language(spoken)
+    # The model is gone afterwards, to make room for the other.
     references = _transformers_outputs(settings, chosen, progress)
     converted = load_faster_whisper(settings)
     cosines: dict[str, float] = {}
     for clip, (features, wanted) in zip(chosen, references, strict=True):
         progress(f"encoding {clip.path.name} with faster-whisper")
-        output = converted.model.encode(_storage(features), to_cpu=True)
-        found = numpy.array(output, dtype=numpy.float64).reshape(-1)
-        reference = wanted.astype(numpy.float64).reshape(-1)
-        require(found.shape == reference.shape, f"{found.size} values against {reference.size}")
-        require(bool(numpy.isfinite(found).all()), "the encoder gives values that are no numbers")
-        cosine = float(found @ reference / numpy.linalg.norm(found) / numpy.linalg.norm(reference))
-        cosines[clip.path.name] = cosine
+        cosines[clip.path.name] = encoder_cosine(converted, features, wanted)
     worst = min(cosines.values())
     require(worst >= _bound(settings), f"the cosine is {worst:.5f}", cosines=cosines)
     return passed(f"the cosine is {worst:.6f} or more on {len(cosines)} clips", cosines=cosines)
 
 
+def one_of_each_language(spoken: Sequence[Clip]) -> list[Clip]:
+    """The clips that are encoded: the encoder is the same for all."""
+    return list({clip.language: clip for clip in reversed(spoken)}.values())
+
+
+def encoder_cosine(converted: Any, features: Any, wanted: Any) -> float:
+    """The cosine of what a conversion's encoder makes of features and what it should make."""
+    import ctranslate2
+    import numpy
+
+    output = converted.model.encode(_storage(features), to_cpu=True)
+    if output.dtype == ctranslate2.DataType.bfloat16:
+        # numpy has no such type and refuses it.
+        output = output.to(ctranslate2.DataType.float32)
+    found = numpy.array(output, dtype=numpy.float64).reshape(-1)
+    reference = wanted.astype(numpy.float64).reshape(-1)
+    require(found.shape == reference.shape, f"{found.size} values against {reference.size}")
+    require(bool(numpy.isfinite(found).all()), "the encoder gives values that are no numbers")
+    require(bool(found.any()), "the encoder gives nothing but zeros")
+    return float(found @ reference / numpy.linalg.norm(found) / numpy.linalg.norm(reference))
+
+
 def _transformers_outputs(
     settings: Settings, clips: Sequence[Clip], progress: Progress
 ) -> list[tuple[Any, Any]]:
-    """Features and encoder output of each clip; the model is gone afterwards, to make room."""
+    processor, original, _report = load_transformers(settings)
+    return encode(processor, original, clips, progress)
+
+
+def encode(
+    processor: Any, original: Any, clips: Sequence[Clip], progress: Progress
+) -> list[tuple[Any, Any]]:
+    """Features and the original encoder's output of each clip."""
     import torch
 
-    processor, original, _report = load_transformers(settings)
     outputs: list[tuple[Any, Any]] = []
     for clip in clips:
         progress(f"encoding {clip.path.name} with transformers")

@@ -34,16 +34,25 @@ def load_faster_whisper(settings: Settings, compute_type: str | None = None) -> 
     )
 
 
-def load_transformers(settings: Settings) -> tuple[Any, Any, dict[str, Any]]:
-    """Processor, model and loading report of the original model, loaded offline."""
+def load_transformers(
+    settings: Settings, *, precise: bool = False
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Processor, model and loading report of the original model, loaded offline.
+
+    In float32 on a CPU and float16 on a GPU; ``precise`` is float32 on both, in every digit.
+    """
     import torch
     from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor
 
+    if precise:
+        # Without this a GPU multiplies float32 values with ten bits of their fraction.
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    half = settings.gpu and not precise
     processor = AutoProcessor.from_pretrained(settings.transformers_path, local_files_only=True)
     model, report = AutoModelForSpeechSeq2Seq.from_pretrained(
         settings.transformers_path,
         local_files_only=True,
-        dtype=torch.float16 if settings.gpu else torch.float32,
+        dtype=torch.float16 if half else torch.float32,
         output_loading_info=True,
     )
     return processor, model.to(settings.device).eval(), report

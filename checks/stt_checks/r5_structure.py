@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
+from typing import Any
 
 from ._model_directory import (
     SafetensorsError,
@@ -14,7 +16,7 @@ from ._model_directory import (
     read_safetensors_header,
     weight_files,
 )
-from .outcome import Outcome, failed, passed, require, skipped
+from .outcome import CheckFailedError, Outcome, failed, passed, require, skipped
 from .registry import Progress, Registry
 from .settings import Settings, readable_size
 
@@ -59,13 +61,25 @@ def engine_diagnosis(settings: Settings, _progress: Progress) -> Outcome:
     fix="convert the model again from a verified source",
 )
 def structure(settings: Settings, _progress: Progress) -> Outcome:
-    judgement = judge_ctranslate2(
-        settings.ctranslate2_path,
-        quantization=settings.expected.quantization,
-        mel_bins=settings.expected.mel_bins,
+    facts = require_structure(
+        settings.ctranslate2_path, settings.expected.quantization, settings.expected.mel_bins
     )
+    model = facts["model_bin"]
+    return passed(
+        f"{model['quantization']}, {model['mel_bins']} mel bins, "
+        f"{model['vocabulary_size']} tokens, {model['encoder_layers']} + "
+        f"{model['decoder_layers']} layers, {readable_size(model['size'])}",
+        **facts,
+    )
+
+
+def require_structure(
+    directory: Path, quantization: str | None, mel_bins: int | None
+) -> dict[str, Any]:
+    """The facts of a conversion in which all fits together; ends the check where it does not."""
+    judgement = judge_ctranslate2(directory, quantization=quantization, mel_bins=mel_bins)
     if judgement.findings:
-        return failed(
+        raise CheckFailedError(
             "; ".join(
                 f"{finding.object}: {finding.found}, needed {finding.needed}"
                 for finding in judgement.findings
@@ -74,13 +88,7 @@ def structure(settings: Settings, _progress: Progress) -> Outcome:
             findings=[finding.sentence() for finding in judgement.findings],
             **judgement.facts,
         )
-    model = judgement.facts["model_bin"]
-    return passed(
-        f"{model['quantization']}, {model['mel_bins']} mel bins, "
-        f"{model['vocabulary_size']} tokens, {model['encoder_layers']} + "
-        f"{model['decoder_layers']} layers, {readable_size(model['size'])}",
-        **judgement.facts,
-    )
+    return judgement.facts
 
 
 @registry.check(

@@ -188,7 +188,7 @@ def transformers_texts(settings: Settings, progress: Progress) -> Outcome:
     started = time.monotonic()
     for batch in batches(clips.known, BATCH):
         progress("transcribing " + ", ".join(clip.path.name for clip in batch))
-        texts, duration = _generate(processor, model, batch)
+        texts, duration = generate(processor, model, batch)
         seconds += duration
         judged += [clip.judge(text) for clip, text in zip(batch, texts, strict=True)]
     return conclude(judged, time.monotonic() - started, seconds)
@@ -216,7 +216,7 @@ def decoders_agree(settings: Settings, progress: Progress) -> Outcome:
     unknown = [clip for clip in clips.of("speech") if clip not in known]
     if not unknown:
         return skipped("every clip's text is known for this model and judged as such")
-    chosen = _spread(unknown, AGREEMENT_CLIPS)
+    chosen = spread(unknown, AGREEMENT_CLIPS)
     started = time.monotonic()
     wanted, seconds = _transformers_texts(settings, chosen, progress)
     converted = load_faster_whisper(settings)
@@ -225,25 +225,26 @@ def decoders_agree(settings: Settings, progress: Progress) -> Outcome:
         progress(f"transcribing {clip.path.name} with faster-whisper")
         text, language, duration = _listen(converted, clip, beam_size=1, temperature=0.0)
         seconds += duration
-        distance = character_error_rate(plain(reference), plain(text))
-        judged.append(
-            {
-                "clip": clip.path.name,
-                "expected": reference.strip(),
-                "text": text.strip(),
-                "cer": round(distance, 4),
-                "cer_limit": AGREEMENT,
-                "language": language,
-                "language_expected": clip.language,
-                "good": bool(text.strip())
-                and distance <= AGREEMENT
-                and clip.language in (None, language),
-            }
-        )
+        judged.append(agreement(clip, reference, text, language))
     outcome = conclude(judged, time.monotonic() - started, seconds)
     if outcome.status != "passed":
         return outcome
     return passed(f"both decoders agree on {len(judged)} clips", **outcome.evidence)
+
+
+def agreement(clip: Clip, reference: str, text: str, language: str) -> dict[str, Any]:
+    """Hold a text against another decoder's, where nobody has set what is spoken."""
+    distance = character_error_rate(plain(reference), plain(text))
+    return {
+        "clip": clip.path.name,
+        "expected": reference.strip(),
+        "text": text.strip(),
+        "cer": round(distance, 4),
+        "cer_limit": AGREEMENT,
+        "language": language,
+        "language_expected": clip.language,
+        "good": bool(text.strip()) and distance <= AGREEMENT and clip.language in (None, language),
+    }
 
 
 def plain(text: str) -> str:
@@ -261,7 +262,7 @@ def _transformers_texts(
     seconds = 0.0
     for clip in clips:
         progress(f"transcribing {clip.path.name} with transformers")
-        (text,), duration = _generate(processor, model, [clip])
+        (text,), duration = generate(processor, model, [clip])
         texts.append(text)
         seconds += duration
     return texts, seconds
@@ -280,7 +281,7 @@ def batches(clips: Sequence[Clip], most: int) -> list[list[Clip]]:
     ]
 
 
-def _generate(processor: Any, model: Any, clips: Sequence[Clip]) -> tuple[list[str], float]:
+def generate(processor: Any, model: Any, clips: Sequence[Clip]) -> tuple[list[str], float]:
     """Texts and seconds of audio of clips of one kind and language through transformers."""
     import torch
 
@@ -306,7 +307,7 @@ def _generate(processor: Any, model: Any, clips: Sequence[Clip]) -> tuple[list[s
     return [str(text) for text in texts], sum(len(samples) for samples in audio) / RATE
 
 
-def _spread(clips: Sequence[Clip], count: int) -> list[Clip]:
+def spread(clips: Sequence[Clip], count: int) -> list[Clip]:
     """At most ``count`` clips, taken evenly, so that every language is likely among them."""
     if len(clips) <= count:
         return list(clips)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,11 +56,28 @@ class Check:
         }
 
 
+Plan = Callable[[Settings], Iterable[Check]]
+
+
 class Registry:
-    """Checks in the order in which they are written down."""
+    """Checks in the order in which they are written down.
+
+    ``checks`` are planned in every run of their phase; a plan adds those that only some settings
+    call for, one for each model that is compared, for instance.
+    """
 
     def __init__(self) -> None:
         self.checks: list[Check] = []
+        self.plans: list[Plan] = []
+
+    def planned(self, settings: Settings) -> list[Check]:
+        """Every check that these settings call for; a process started anew plans the same."""
+        return [*self.checks, *(check for plan in self.plans for check in plan(settings))]
+
+    def plan(self, plan: Plan) -> Plan:
+        """Register the decorated function as a plan."""
+        self.plans.append(plan)
+        return plan
 
     def check(
         self,

@@ -38,6 +38,15 @@ class Expected:
 
 
 @dataclass(frozen=True)
+class Conversion:
+    """One conversion of the model: its directory below the models and what its files must be."""
+
+    quantization: str
+    directory: str
+    files: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything a check may ask for; made once and shared by all processes."""
 
@@ -58,6 +67,18 @@ class Settings:
     deadline: float | None = None
     memory_bytes: int | None = None
     service_command: tuple[str, ...] = ()
+    alternatives: tuple[Conversion, ...] = ()
+    # Made for one run and gone with it: what one check leaves there no later run can take for new.
+    scratch: Path | None = None
+
+    @property
+    def conversions(self) -> tuple[Conversion, ...]:
+        """The conversions to compare, the served one first; none without an alternative."""
+        if not self.alternatives:
+            return ()
+        files = tuple(self.manifests.get("ctranslate2", ()))
+        served = Conversion(self.expected.quantization or "", self.ctranslate2, files)
+        return (served, *self.alternatives)
 
     @property
     def ctranslate2_path(self) -> Path:
@@ -145,7 +166,26 @@ def _load(spec: Mapping[str, Any], models: Path | None, clips: Path | None) -> S
         deadline=spec.get("deadline"),
         memory_bytes=spec.get("memory_bytes"),
         service_command=tuple(spec.get("service_command") or ()),
+        alternatives=_alternatives(spec),
     )
+
+
+def _alternatives(spec: Mapping[str, Any]) -> tuple[Conversion, ...]:
+    """The other conversions; each with a type and a manifest, the served one too."""
+    described: Mapping[str, Any] = spec.get("models", {})
+    given = tuple(
+        Conversion(str(one["quantization"]), str(one["path"]), tuple(one["files"]))
+        for one in described.get("alternatives") or ()
+    )
+    if not given:
+        return ()
+    served = (spec.get("expected") or {}).get("quantization")
+    names = [served, *(one.quantization for one in given)]
+    if not served or len(set(names)) != len(names):
+        raise SettingsError(f"the quantizations to compare are {names}: name each, and only once")
+    if not (described.get("files") or {}).get("ctranslate2"):
+        raise SettingsError("the served conversion has no list of files: give its manifest's")
+    return given
 
 
 def _find_models(root: Path) -> dict[str, str]:

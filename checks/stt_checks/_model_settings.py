@@ -1,0 +1,1 @@
+../../plugins/module_utils/_model_settings.py
