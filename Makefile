@@ -52,6 +52,15 @@ release: lab-up ## make one complete release in the lab, ending in the checklist
 	@echo "==> Release: build, fetch, convert, check, seal (about 10 minutes the first time, seconds when nothing changed)"
 	@ansible-playbook playbooks/release.yml -i inventory/lab $(ARGS)
 
+.PHONY: faults
+faults: lab-up ## plant every fault that a test knows, and print how each ended (about 10 minutes)
+	@echo "==> Faults: one line for each, results in results/faults.json"
+	@python -m tests.bench faults $(ARGS)
+
+.PHONY: bench-model
+bench-model: lab-up ## measure fetching and converting 1.6 GB beside hf, curl and the converter (about 17 minutes; after make release)
+	@python -m tests.bench model $(ARGS)
+
 .PHONY: test
 test: SETUP := test
 test: setup ## run every test: lint, units, sanity, integration, molecule and a whole release in the lab
