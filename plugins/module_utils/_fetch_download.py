@@ -15,13 +15,15 @@ from pathlib import Path
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._fetch_source import (
-    LONGEST_WAIT_SECONDS,
     NoRangesError,
     PassingError,
     Source,
 )
 from ansible_collections.stt.engine.plugins.module_utils._fetch_staged import StagedFile
-from ansible_collections.stt.engine.plugins.module_utils._hub import RemoteFile
+from ansible_collections.stt.engine.plugins.module_utils._hub import (
+    LONGEST_WAIT_SECONDS,
+    RemoteFile,
+)
 
 MOST_ATTEMPTS = 3
 _FIRST_PAUSE_SECONDS = 0.2

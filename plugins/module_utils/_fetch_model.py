@@ -5,28 +5,31 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
-from ansible_collections.stt.engine.plugins.module_utils._fetch_download import Download
+from ansible_collections.stt.engine.plugins.module_utils._fetch_copy import Copy, tree_of_manifest
+from ansible_collections.stt.engine.plugins.module_utils._fetch_download import Download, Outcome
 from ansible_collections.stt.engine.plugins.module_utils._fetch_published import (
     PublishedModel,
     fetch_key,
+)
+from ansible_collections.stt.engine.plugins.module_utils._fetch_room import (
+    ballast,
+    check_places,
+    check_space,
+    disk_error,
 )
 from ansible_collections.stt.engine.plugins.module_utils._fetch_select import (
     Selection,
     tree_of_expected,
 )
-from ansible_collections.stt.engine.plugins.module_utils._fetch_source import (
-    DirectorySource,
-    HubSource,
-    Source,
-)
+from ansible_collections.stt.engine.plugins.module_utils._fetch_source import HubSource, Source
+from ansible_collections.stt.engine.plugins.module_utils._fetch_xet import XetFetch
 from ansible_collections.stt.engine.plugins.module_utils._hub import (
     ModelTree,
     RemoteFile,
@@ -37,7 +40,6 @@ from ansible_collections.stt.engine.plugins.module_utils._jobs import JobContext
 from ansible_collections.stt.engine.plugins.module_utils._store import (
     STAGING,
     file_lock,
-    free_bytes,
     remove_tree,
     staging_directory,
 )
@@ -58,6 +60,7 @@ class FetchSettings:
     chunk_bytes: int
     stall_seconds: float
     full: bool
+    xet: bool
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Plan:
     missing: list[RemoteFile]
     whole: dict[str, str]
     bytes_planned: int
+    trust: str
+    why: str
 
 
 class ModelFetch:
@@ -78,63 +83,56 @@ class ModelFetch:
         self.settings = settings
         self.published = PublishedModel(settings.root / "models", selection)
         self.key = fetch_key(settings.root, selection)
-        self._staging_name = f"model-{self.key[:12]}"
+        self._staging = settings.root / STAGING / f"model-{self.key[:12]}"
+        self._lock_path = self._staging.with_suffix(".lock")
         self._wanted: list[RemoteFile] = []
+        self._trust = ""
 
     def needs_fetch(self) -> str | None:
         """Why there is something to do; None when the model is published and whole."""
         return self.published.needs_fetch(self.settings.full)
+
+    def refresh_stamps(self) -> None:
+        """Spare the next run the hashing; whoever publishes at this moment does it himself."""
+        try:
+            with file_lock(self._lock_path, timeout=0):
+                self.published.refresh_stamps()
+        except TimeoutError:
+            return
+        except OSError as error:
+            raise disk_error(self.published.manifest_path, error) from error
 
     def plan(self) -> Plan:
         """Ask for the tree, see what is missing, and refuse what cannot succeed.
 
         Writes nothing.
         """
-        self._wanted = self.selection.choose(self._tree())
+        tree, self._trust, why = self._tree()
+        self._wanted = self.selection.choose(tree)
         whole = self.published.whole(self._wanted, self.settings.full)
         missing = [remote for remote in self._wanted if remote.path not in whole]
+        check_places(self._staging, self.published.directory.parent)
         if missing:
             total = sum(remote.size for remote in missing)
-            self.check_space(max(0, total - self._staged_bytes()) + _RESERVE_BYTES)
-        download = self._download(missing, _ignore, _ignore)
-        return Plan(self._wanted, missing, whole, download.total - download.resumed)
-
-    def check_space(self, needed: int) -> None:
-        """Refuse to begin what would fill the disk."""
-        free = free_bytes(self.settings.root)
-        if free < needed:
-            raise SttError(
-                f"file system of {self.settings.root}",
-                found=f"{free} bytes free",
-                needed=f"{needed} bytes for {self.selection.name}",
-                fix="free space there, or put root on a larger file system",
-            )
+            needed = max(0, total - self._staged_bytes()) + _RESERVE_BYTES
+            check_space(self.settings.root, needed, self.selection.name)
+        planned = self._look(missing) if missing else 0
+        return Plan(self._wanted, missing, whole, planned, self._trust, why)
 
     def work(self, context: JobContext) -> dict[str, Any]:
-        """The job: download what is missing, then publish; ``plan`` must have been called."""
+        """The job: bring what is missing, then publish; ``plan`` must have been called."""
         began = time.monotonic()
 
         def log(text: str) -> None:
             stamp = time.strftime("%H:%M:%S")
             context.log.write(f"{stamp} {text}\n".encode())
 
-        with file_lock(self.settings.root / STAGING / f"{self._staging_name}.lock"):
-            # Another job root may have fetched meanwhile: look again under the lock.
-            whole = self.published.whole(self._wanted, self.settings.full)
-            missing = [remote for remote in self._wanted if remote.path not in whole]
-            staging = staging_directory(self.settings.root, self._staging_name)
-            log(f"{self.selection.name}: {len(missing)} of {len(self._wanted)} files to fetch")
-            download = self._download(missing, context.progress, log, staging)
-            outcome = download.run()
-            staged = staging / "files"
-            staged.mkdir(exist_ok=True)
-            sha256 = {**whole, **outcome.sha256}
-            places = {path: self.published.directory / path for path in whole}
-            places |= {path: staged / path for path in outcome.sha256}
-            self.selection.check_contents(places, sha256)
-            context.progress(phase="publish")
-            self.published.publish(staged, self._wanted, sha256, self._origin())
-            remove_tree(staging, below=self.settings.root)
+        with file_lock(self._lock_path):
+            try:
+                with ballast(self._staging.with_suffix(".room")):
+                    outcome = self._work(context, log)
+            except OSError as error:
+                raise disk_error(error.filename or self.settings.root, error) from error
         seconds = time.monotonic() - began
         log(f"published {self.published.directory} in {seconds:.1f} s")
         return {
@@ -144,22 +142,49 @@ class ModelFetch:
             "seconds": round(seconds, 3),
         }
 
+    def _work(self, context: JobContext, log: Callable[[str], None]) -> Outcome:
+        # Another job root may have fetched meanwhile: look again under the lock.
+        whole = self.published.whole(self._wanted, self.settings.full)
+        missing = [remote for remote in self._wanted if remote.path not in whole]
+        staging = staging_directory(self.settings.root, self._staging.name)
+        log(f"{self.selection.name}: {len(missing)} of {len(self._wanted)} files to fetch")
+        outcome = self._bring(missing, context.progress, log)
+        staged = staging / "files"
+        staged.mkdir(exist_ok=True)
+        sha256 = {**whole, **outcome.sha256}
+        places = {path: self.published.directory / path for path in whole}
+        places |= {path: staged / path for path in outcome.sha256}
+        self.selection.check_contents(places, sha256)
+        context.progress(phase="publish")
+        origin = {"endpoint": self._origin(), "trust": self._trust}
+        self.published.publish(staged, self._wanted, sha256, outcome.sha256.keys(), origin)
+        remove_tree(staging, below=self.settings.root)
+        return outcome
+
     def _staged_bytes(self) -> int:
         """Bytes on disk that an earlier fetch has taken already."""
-        staged = self.settings.root / STAGING / self._staging_name / "files"
-        files = (path for path in staged.rglob("*") if path.is_file())
+        files = (path for path in (self._staging / "files").rglob("*") if path.is_file())
         return sum(path.stat().st_blocks * 512 for path in files)
 
-    def _tree(self) -> ModelTree:
-        if self.settings.source_path is not None:
-            if self.selection.expected is None:
-                raise SttError(
-                    "source_path",
-                    found="no expected_files",
-                    needed="size and hash of every file, as there is no hub to ask",
-                    fix="give expected_files from the lock",
-                )
-            return tree_of_expected(self.selection.commit, self.selection.expected)
+    def _tree(self) -> tuple[ModelTree, str, str]:
+        """The list of files, on whose word, and what to say of that word."""
+        source, expected = self.settings.source_path, self.selection.expected
+        trust = "hub" if expected is None else "lock"
+        if source is not None:
+            if expected is not None:
+                return tree_of_expected(self.selection.commit, expected), trust, ""
+            tree, place = tree_of_manifest(source, self.selection)
+            return tree, "manifest", f"its hashes are those of {place}"
+        tree = list_model(
+            self.settings.access,
+            self.selection.repository,
+            self.selection.commit,
+            self._tools_python(),
+            patience=self.settings.stall_seconds,
+        )
+        return tree, trust, ""
+
+    def _tools_python(self) -> str:
         if not self.settings.tools_python:
             raise SttError(
                 "tools_python",
@@ -167,12 +192,47 @@ class ModelFetch:
                 needed="the Python of the tools environment, to ask the hub with",
                 fix="give tools_python, or source_path for a model that was brought by hand",
             )
-        return list_model(
-            self.settings.access,
-            self.selection.repository,
-            self.selection.commit,
-            self.settings.tools_python,
-            patience=self.settings.stall_seconds,
+        return self.settings.tools_python
+
+    def _look(self, missing: list[RemoteFile]) -> int:
+        """See whether the files can be brought; returns how many bytes that will move."""
+        source = self.settings.source_path
+        if source is not None:
+            copy = Copy(source, missing, self._staging)
+            copy.look()
+            return copy.total - copy.resumed
+        download = self._download(missing, _ignore, _ignore)
+        if self.settings.xet and any(remote.sha256 for remote in missing):
+            self._xet().probe()
+        return download.total - download.resumed
+
+    def _bring(
+        self,
+        missing: list[RemoteFile],
+        progress: Callable[..., None],
+        log: Callable[[str], None],
+    ) -> Outcome:
+        source, through_xet = self.settings.source_path, 0
+        if source is not None and missing:
+            return Copy(source, missing, self._staging).run(progress, log)
+        if self.settings.xet and missing:
+            chunk = self.settings.chunk_bytes
+            through_xet = self._xet().run(missing, self._staging, chunk, progress, log)
+        outcome = self._download(missing, progress, log).run()
+        return replace(
+            outcome,
+            bytes_downloaded=outcome.bytes_downloaded + through_xet,
+            bytes_resumed=outcome.bytes_resumed - through_xet,
+        )
+
+    def _xet(self) -> XetFetch:
+        settings, selection = self.settings, self.selection
+        return XetFetch(
+            settings.access,
+            selection.repository,
+            selection.commit,
+            self._tools_python(),
+            settings.stall_seconds,
         )
 
     def _download(
@@ -180,13 +240,22 @@ class ModelFetch:
         missing: list[RemoteFile],
         progress: Callable[..., None],
         log: Callable[[str], None],
-        staging: Path | None = None,
     ) -> Download:
-        settings = self.settings
+        settings, locations = self.settings, dict[str, str]()
+
+        def make_source() -> Source:
+            return HubSource(
+                settings.access,
+                self.selection.repository,
+                self.selection.commit,
+                settings.stall_seconds / 3,
+                locations,
+            )
+
         return Download(
             missing,
-            staging or settings.root / STAGING / self._staging_name,
-            self._source_maker(),
+            self._staging,
+            make_source,
             streams=settings.streams,
             chunk_bytes=settings.chunk_bytes,
             stall_seconds=settings.stall_seconds,
@@ -194,45 +263,9 @@ class ModelFetch:
             log=log,
         )
 
-    def _source_maker(self) -> Callable[[], Source]:
-        settings, locations = self.settings, dict[str, str]()
-        source_path = settings.source_path
-        if source_path is not None:
-            return lambda: DirectorySource(source_path)
-        return lambda: HubSource(
-            settings.access,
-            self.selection.repository,
-            self.selection.commit,
-            settings.stall_seconds / 3,
-            locations,
-        )
-
     def _origin(self) -> str:
         source = self.settings.source_path
         return str(source) if source is not None else self.settings.access.endpoint
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a directory that this user could not make or write; makes nothing."""
-    existing = path
-    try:
-        while not existing.exists() and existing != existing.parent:
-            existing = existing.parent
-        usable = os.access(existing, os.W_OK | os.X_OK)
-    except PermissionError:
-        usable = False
-    if not usable:
-        found = f"no permission to write in {existing}"
-    elif not existing.is_dir():
-        found = f"{existing}, which is no directory"
-    else:
-        return
-    raise SttError(
-        str(path),
-        found=found,
-        needed="a directory that this user can write",
-        fix="run with become, or choose another place",
-    )
 
 
 def _ignore(*_values: Any, **_fields: Any) -> None:

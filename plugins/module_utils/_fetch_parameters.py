@@ -12,8 +12,8 @@ from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._fetch_model import (
     FetchSettings,
     ModelFetch,
-    check_writable,
 )
+from ansible_collections.stt.engine.plugins.module_utils._fetch_room import check_writable
 from ansible_collections.stt.engine.plugins.module_utils._fetch_run import Waiting
 from ansible_collections.stt.engine.plugins.module_utils._fetch_select import (
     Selection,
@@ -42,6 +42,14 @@ def make_fetch(params: dict[str, Any]) -> ModelFetch:
         raise SttError("root", found=repr(str(root)), needed="an absolute path", fix="correct root")
     check_writable(root)
     check_writable(_jobs_root(params))
+    source = Path(params["source_path"]) if params["source_path"] else None
+    if source is not None and not source.is_absolute():
+        raise SttError(
+            "source_path",
+            found=repr(str(source)),
+            needed="an absolute path on the server",
+            fix="correct source_path",
+        )
     token = (
         checked_token(params["token"], "token")
         if params["token"]
@@ -64,11 +72,12 @@ def make_fetch(params: dict[str, Any]) -> ModelFetch:
         root=root,
         access=access,
         tools_python=params["tools_python"] or None,
-        source_path=Path(params["source_path"]) if params["source_path"] else None,
+        source_path=source,
         streams=params["streams"],
         chunk_bytes=params["chunk_bytes"],
         stall_seconds=params["stall_seconds"],
         full=params["verify"] == "full",
+        xet=params["transport"] == "xet",
     )
     return ModelFetch(selection, settings)
 
@@ -80,7 +89,16 @@ def _jobs_root(params: dict[str, Any]) -> Path:
 
 def make_waiting(params: dict[str, Any]) -> Waiting:
     """Where the job is kept and how long it is waited for."""
-    names = ("endpoint", "repository", "commit", "root", "files", "source_path", "verify")
+    names = (
+        "endpoint",
+        "repository",
+        "commit",
+        "root",
+        "files",
+        "source_path",
+        "verify",
+        "transport",
+    )
     return Waiting(
         jobs_root=_jobs_root(params),
         inputs={name: params[name] for name in names},

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +19,13 @@ from ansible_collections.stt.engine.plugins.module_utils._digest import (
     git_blob_sha1_file,
     sha256_file,
 )
+from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._fetch_select import Selection
 from ansible_collections.stt.engine.plugins.module_utils._hub import RemoteFile, model_directory
 from ansible_collections.stt.engine.plugins.module_utils._store import (
     fsync_directory,
     publish_directory,
+    remove_tree,
     write_atomically,
 )
 
@@ -57,11 +60,19 @@ class PublishedModel:
         self.directory = model_directory(models, selection.repository, selection.commit)
         self.manifest_path = self.directory.with_name(f"{selection.commit}.manifest.json")
         self._hashed: dict[tuple[str, Stamp], str] = {}
+        # The stamps of the files whose content was judged: only these may be noted as true.
+        self._judged: dict[str, Stamp] = {}
 
     def files(self) -> list[ModelFile]:
         """The files as the manifest lists them; empty without a manifest."""
         manifest = self._manifest() or {}
         return [ModelFile(f["path"], f["size"], f["sha256"]) for f in manifest.get("files", [])]
+
+    def trust(self) -> str:
+        """On whose word the hashes are: of a lock, a hub, or a manifest brought by hand."""
+        if self._selection.expected is not None:
+            return "lock"
+        return str((self._manifest() or {}).get("trust", "hub"))
 
     def needs_fetch(self, full: bool) -> str | None:
         """Why the model must be fetched or repaired; None when it is as it should be.
@@ -86,19 +97,26 @@ class PublishedModel:
         return "; ".join(text for text in wrong if text) or None
 
     def refresh_stamps(self) -> None:
-        """Note the present stamps, after files whose stamp had moved were found to be whole."""
+        """Note the stamps of files whose stamp had moved and that were found to be whole."""
         manifest = self._manifest()
         if manifest is None:
             return
-        stamps = {file.path: self._stamp(file.path) for file in self.files()}
-        if stamps != {path: tuple(stamp) for path, stamp in manifest["stamps"].items()}:
-            self._write({**manifest, "stamps": stamps})
+        noted = {path: tuple(stamp) for path, stamp in manifest["stamps"].items()}
+        known = {file.path: file.sha256 for file in self.files()}
+        found = {
+            path: stamp
+            for (path, stamp), digest in self._hashed.items()
+            if known.get(path) == digest and self._stamp(path) == stamp
+        }
+        if {**noted, **found} != noted:
+            self._write({**manifest, "stamps": {**noted, **found}})
 
     def whole(self, wanted: Sequence[RemoteFile], full: bool) -> dict[str, str]:
         """Those of the wanted files that are there with the right content: path to SHA-256."""
         manifest = self._manifest() or {"files": [], "stamps": {}}
         known = {file["path"]: file for file in manifest["files"]}
         found = {}
+        self._judged.clear()
         for remote in wanted:
             entry = known.get(remote.path, {})
             stamp = self._stamp(remote.path)
@@ -110,8 +128,11 @@ class PublishedModel:
                 f"git:{entry.get('git_sha1')}",
             ):
                 found[remote.path] = entry["sha256"]
-            elif self._content(remote) == remote.identity:
+            elif self._content(remote, stamp) == remote.identity:
                 found[remote.path] = self._sha256(remote.path, stamp)
+            else:
+                continue
+            self._judged[remote.path] = stamp
         return found
 
     def unexpected(self, files: Sequence[ModelFile | RemoteFile]) -> list[str]:
@@ -119,31 +140,50 @@ class PublishedModel:
         return _others(self.directory, {file.path for file in files})
 
     def publish(
-        self, staged: Path, wanted: Sequence[RemoteFile], sha256: Mapping[str, str], endpoint: str
+        self,
+        staged: Path,
+        wanted: Sequence[RemoteFile],
+        sha256: Mapping[str, str],
+        fresh: Collection[str],
+        origin: Mapping[str, str],
     ) -> None:
-        """Make a complete staged directory visible, or mend the published one file by file."""
-        mend = self.directory.is_dir()
-        if mend:
-            self._mend(staged, wanted)
-            self._record(self.directory, wanted, sha256, endpoint)
-            return
-        for path in _others(staged, {remote.path for remote in wanted}):
-            _remove(staged / path, staged)
-        _make_readable(staged)
-        # The manifest first: a directory is never visible without one.
-        self._record(staged, wanted, sha256, endpoint)
-        publish_directory(staged, self.directory)
+        """Make a complete staged directory visible, or mend the published one file by file.
 
-    def _mend(self, staged: Path, wanted: Sequence[RemoteFile]) -> None:
+        ``fresh`` are the staged files that were judged; nothing else that lies there is taken.
+        """
+        try:
+            for path in _others(staged, set(fresh)):
+                _remove(staged / path, staged)
+            _make_readable(staged)
+            if self.directory.is_dir():
+                self._mend(staged, wanted, fresh)
+                self._record(self.directory, wanted, sha256, origin)
+                return
+            # The manifest first: a directory is never visible without one.
+            self._record(staged, wanted, sha256, origin)
+            publish_directory(staged, self.directory)
+        except OSError as error:
+            raise SttError(
+                str(self.directory),
+                found=f"{os.strerror(error.errno or 0)} ({error.filename or self.directory})",
+                needed="a directory that can be published by renaming what is staged",
+                fix="see that root is one file system with room, and that nothing lies in the "
+                "way; then run again: what was fetched is kept",
+            ) from error
+
+    def _mend(self, staged: Path, wanted: Sequence[RemoteFile], fresh: Collection[str]) -> None:
         for path in self.unexpected(wanted):
             _remove(self.directory / path, self.directory)
-        _make_readable(staged)
-        for path in _others(staged, set()):
+        for path in sorted(fresh):
             target = self.directory / path
+            if target.is_dir() and not target.is_symlink():
+                remove_tree(target, below=self.directory)
             target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             with (staged / path).open("rb") as stream:
                 os.fsync(stream.fileno())
+            # Who reads the damaged file goes on reading it; who opens it next gets the right one.
             (staged / path).rename(target)
+            self._judged[path] = _stamp(target)
             fsync_directory(target.parent)
 
     def _record(
@@ -151,7 +191,7 @@ class PublishedModel:
         directory: Path,
         wanted: Sequence[RemoteFile],
         sha256: Mapping[str, str],
-        endpoint: str,
+        origin: Mapping[str, str],
     ) -> None:
         self.manifest_path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._write(
@@ -159,7 +199,7 @@ class PublishedModel:
                 "format": _FORMAT,
                 "repository": self._selection.repository,
                 "commit": self._selection.commit,
-                "endpoint": endpoint,
+                **origin,
                 "fetched": datetime.now(UTC).isoformat(timespec="seconds"),
                 "selection": list(self._selection.patterns),
                 "files": [
@@ -171,7 +211,11 @@ class PublishedModel:
                     }
                     for remote in wanted
                 ],
-                "stamps": {remote.path: _stamp(directory / remote.path) for remote in wanted},
+                # A file that was there before keeps the stamp of the moment when it was judged.
+                "stamps": {
+                    remote.path: self._judged.get(remote.path) or _stamp(directory / remote.path)
+                    for remote in wanted
+                },
             }
         )
 
@@ -207,14 +251,23 @@ class PublishedModel:
         return ""
 
     def _stamp(self, path: str) -> Stamp | None:
+        """The stamp of a regular file; None behind a link, which may lead anywhere."""
         target = self.directory / path
-        return _stamp(target) if target.is_file() and not target.is_symlink() else None
+        behind = any(
+            parent.is_symlink()
+            for parent in target.parents
+            if parent.is_relative_to(self.directory) and parent != self.directory
+        )
+        try:
+            status = target.lstat()
+        except OSError:
+            return None
+        return None if behind or not stat.S_ISREG(status.st_mode) else _stamp_of(status)
 
-    def _content(self, remote: RemoteFile) -> str:
-        target = self.directory / remote.path
+    def _content(self, remote: RemoteFile, stamp: Stamp) -> str:
         if remote.sha256 is None:
-            return f"git:{git_blob_sha1_file(target)}"
-        return f"sha256:{self._sha256(remote.path, _stamp(target))}"
+            return f"git:{git_blob_sha1_file(self.directory / remote.path)}"
+        return f"sha256:{self._sha256(remote.path, stamp)}"
 
     def _sha256(self, path: str, stamp: Stamp) -> str:
         """The SHA-256 of a file, computed once for each stamp."""
@@ -231,7 +284,10 @@ def fetch_key(root: Path, selection: Selection) -> str:
 
 
 def _stamp(path: Path) -> Stamp:
-    status = path.lstat()
+    return _stamp_of(path.lstat())
+
+
+def _stamp_of(status: os.stat_result) -> Stamp:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._fetch_model import ModelFetch, Plan
+from ansible_collections.stt.engine.plugins.module_utils._fetch_room import disk_error, is_full
 from ansible_collections.stt.engine.plugins.module_utils._jobs import Job, JobState
 
 
@@ -38,6 +41,7 @@ def run_fetch(fetch: ModelFetch, waiting: Waiting, *, check_mode: bool) -> dict[
         "bytes_planned": 0,
         "repeated": [],
         "reason": "",
+        "trust": "",
     }
     job = Job(waiting.jobs_root, "fetch", fetch.key, waiting.inputs)
     result["log_path"] = job.kept_log()
@@ -49,10 +53,12 @@ def run_fetch(fetch: ModelFetch, waiting: Waiting, *, check_mode: bool) -> dict[
         attached = not check_mode and job.state().status == "running"
         if not attached:
             plan = fetch.plan()
-            result["bytes_planned"] = plan.bytes_planned
+            result.update(bytes_planned=plan.bytes_planned, trust=plan.trust)
+            if plan.why:
+                result["reason"] += f" ({plan.why})"
             if check_mode:
                 return _finish(result, _planned(plan), before, began)
-            job.start(fetch.work)
+            _start(job, fetch)
         if not waiting.wait:
             state = job.state()
             if state.status == "running":
@@ -69,14 +75,25 @@ def run_fetch(fetch: ModelFetch, waiting: Waiting, *, check_mode: bool) -> dict[
             fix=f"see what else writes to {fetch.published.directory}",
         )
     if not check_mode:
-        fetch.published.refresh_stamps()
+        fetch.refresh_stamps()
+    result["trust"] = fetch.published.trust()
     return _finish(result, [file.as_dict() for file in fetch.published.files()], before, began)
+
+
+def _start(job: Job, fetch: ModelFetch) -> None:
+    try:
+        job.start(fetch.work)
+    except OSError as error:
+        raise disk_error(error.filename or job.directory, error) from error
 
 
 def _ended(job: Job, timeout: float | None) -> JobState:
     """Wait for the job; its failure is raised as it was in the job."""
     state = job.wait(timeout)
     failure = job.failure(state)
+    if state.status == "lost" and is_full(job.directory):
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        failure = disk_error(f"file system of {job.directory}", full)
     if failure is not None:
         failure.details.setdefault("log_tail", job.log_tail())
         raise failure

@@ -14,7 +14,11 @@ from re import fullmatch
 from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
-from ansible_collections.stt.engine.plugins.module_utils._hub import ModelTree, RemoteFile
+from ansible_collections.stt.engine.plugins.module_utils._hub import (
+    ModelTree,
+    RemoteFile,
+    is_plain_path,
+)
 
 # What transformers and the converter read: no second copy of the weights in another format.
 DEFAULT_PATTERNS = (
@@ -145,7 +149,9 @@ def parse_expected(files: Sequence[Mapping[str, Any]]) -> dict[str, tuple[int, s
         path, size, digest = file.get("path"), file.get("size"), file.get("sha256")
         if not (
             isinstance(path, str)
+            and is_plain_path(path)
             and isinstance(size, int)
+            and size >= 0
             and isinstance(digest, str)
             and fullmatch(r"[0-9a-f]{64}", digest)
         ):

@@ -1,34 +1,33 @@
 # Copyright (c) stt.engine contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the bytes of a model come from: a hub over HTTP ranges, or a directory."""
+"""Where the bytes of a model come from: a hub over HTTP ranges."""
 
 from __future__ import annotations
 
 import base64
 import email.utils
 import http.client
-import os
 import socket
 import ssl
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
-from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
-from ansible_collections.stt.engine.plugins.module_utils._hub import RemoteFile
+from ansible_collections.stt.engine.plugins.module_utils._hub import (
+    LONGEST_WAIT_SECONDS,
+    RemoteFile,
+)
 from ansible_collections.stt.engine.plugins.module_utils._hub_access import HubAccess, port_of
 
 BLOCK_BYTES = 256 * 1024
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504)
-# Longer than this, an answer "come back later" is for the operator, not for a waiting job.
-LONGEST_WAIT_SECONDS = 300.0
 
 
 class PassingError(Exception):
@@ -51,41 +50,6 @@ class Source(Protocol):
 
     def abort(self) -> None:
         """Break off a stream that another thread waits for."""
-
-
-class DirectorySource:
-    """A model that was brought by hand."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def stream(self, file: RemoteFile, start: int, end: int) -> Iterator[bytes]:
-        """The bytes from start to end of the file in the directory."""
-        path = self._directory / file.path
-        try:
-            with path.open("rb", buffering=0) as stream:
-                stream.seek(start)
-                while start < end:
-                    block = stream.read(min(BLOCK_BYTES, end - start))
-                    if not block:
-                        raise SttError(
-                            str(path),
-                            found=f"{start} bytes",
-                            needed=f"{file.size} bytes",
-                            fix="bring the file again",
-                        )
-                    start += len(block)
-                    yield block
-        except OSError as error:
-            raise SttError(
-                str(path),
-                found=os.strerror(error.errno or 0),
-                needed=f"a readable file of {file.size} bytes",
-                fix="bring the whole model, or correct source_path",
-            ) from error
-
-    def abort(self) -> None:
-        """Nothing to break off: a read from disk ends."""
 
 
 class HubSource:
@@ -160,9 +124,12 @@ class HubSource:
                 break
             target = urljoin(url, response.headers.get("Location", ""))
             response.read()
-            if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
+            before, after = urlsplit(url).scheme, urlsplit(target).scheme
+            if after not in ("http", "https") or (before == "https" and after != "https"):
                 raise self._error(
-                    file, f"a redirect from https to {urlsplit(target).scheme}", "https all the way"
+                    file,
+                    f"a redirect from {before} to {after}",
+                    "https all the way" if before == "https" else "http or https",
                 )
             url = target
         else:
@@ -268,13 +235,11 @@ class HubSource:
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
             raise self._error(file, f"content encoded as {encoding}", "the file's own bytes")
-        length = response.headers.get("Content-Length")
-        if status == 200 and ranged:
-            if length is not None and int(length) != file.size:
-                raise self._error(file, f"{length} bytes", f"{file.size} bytes")
-            raise NoRangesError
-        if status == 200 and length is not None and int(length) != file.size:
+        length = response.headers.get("Content-Length", str(file.size))
+        if status == 200 and length != str(file.size):
             raise self._error(file, f"{length} bytes", f"{file.size} bytes")
+        if status == 200 and ranged:
+            raise NoRangesError
         wanted = f"bytes {start}-{end - 1}/{file.size}"
         if status == 206 and response.headers.get("Content-Range") != wanted:
             given = response.headers.get("Content-Range")

@@ -9,10 +9,11 @@ import errno
 import hashlib
 import json
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
-from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._fetch_room import disk_error
 from ansible_collections.stt.engine.plugins.module_utils._hub import RemoteFile
 from ansible_collections.stt.engine.plugins.module_utils._store import write_atomically
 
@@ -40,23 +41,32 @@ class StagedFile:
         self._hashed = 0
         # The chunks that are there without a gap from the start, and their bytes.
         self._next = self._prefix = 0
-        name = hashlib.sha256(remote.path.encode()).hexdigest()[:24]
-        self._map = staging / "maps" / f"{name}.map"
-        header = {"path": remote.path, "hash": remote.identity, "size": remote.size}
-        self._header = json.dumps({**header, "chunk": chunk_bytes}, sort_keys=True).encode() + b"\n"
+        self._map = map_path(staging, remote.path)
         self.done = self._resume()
+        self._header = self._make_header(self.chunk_bytes)
         self._file = -1
         self._marks = -1
 
     def _resume(self) -> bytearray:
-        """The finished chunks of an earlier run; none when it staged something else."""
-        with suppress(OSError):
-            written = self._map.read_bytes()
-            marks = bytearray(written[len(self._header) :])
-            fits = written.startswith(self._header) and len(marks) == self.chunks
-            if fits and self.path.stat().st_size == self.remote.size:
-                return marks
+        """The finished chunks of an earlier run; none when it staged something else.
+
+        The chunks keep the length that the earlier run gave them.
+        """
+        with suppress(OSError, ValueError, TypeError):
+            head, _newline, marks = self._map.read_bytes().partition(b"\n")
+            chunk = json.loads(head)["chunk"]
+            chunks = -(-self.remote.size // chunk)
+            fits = head + b"\n" == self._make_header(chunk) and len(marks) == chunks
+            status = self.path.lstat()
+            if fits and stat.S_ISREG(status.st_mode) and status.st_size == self.remote.size:
+                self.chunk_bytes, self.chunks = chunk, chunks
+                return bytearray(marks)
         return bytearray(self.chunks)
+
+    def _make_header(self, chunk_bytes: int) -> bytes:
+        remote = self.remote
+        header = {"path": remote.path, "hash": remote.identity, "size": remote.size}
+        return json.dumps({**header, "chunk": chunk_bytes}, sort_keys=True).encode() + b"\n"
 
     @property
     def have(self) -> int:
@@ -69,23 +79,37 @@ class StagedFile:
 
     def open(self) -> None:
         """Reserve the file's space and open it."""
+        try:
+            self._open()
+        except OSError as error:
+            raise disk_error(self.path, error, self.remote.size) from error
+        self._start_hash()
+        self._advance()
+
+    def _open(self) -> None:
         for path in (self.path, self._map):
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         if not any(self.done):
-            with suppress(FileNotFoundError):
-                self._map.unlink()
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            # What lies there is of no use; a link in its place must not be followed.
+            for path in (self.path, self._map):
+                with suppress(FileNotFoundError):
+                    path.unlink()
+        else:
+            # An earlier run may have been killed between the last chunk and the publication.
+            self.path.chmod(0o644)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             os.ftruncate(self._file, self.remote.size)
             if self.remote.size:
                 os.posix_fallocate(self._file, 0, self.remote.size)
-        except OSError as error:
-            raise self._disk_error(error) from error
+        except OSError:
+            if not any(self.done):
+                # Give back what a full disk had left: the job needs room to say why it ends.
+                os.ftruncate(self._file, 0)
+            raise
         if not self._map.exists():
             write_atomically(self._map, self._header + bytes(self.chunks), durable=False)
-        self._marks = os.open(self._map, os.O_WRONLY)
-        self._start_hash()
-        self._advance()
+        self._marks = os.open(self._map, os.O_WRONLY | os.O_NOFOLLOW)
 
     def close(self) -> None:
         """Close what ``open`` opened."""
@@ -102,12 +126,15 @@ class StagedFile:
                 count = os.pwrite(self._file, view, offset)
                 view, offset = view[count:], offset + count
         except OSError as error:
-            raise self._disk_error(error) from error
+            raise disk_error(self.path, error, self.remote.size) from error
 
     def mark(self, index: int) -> None:
         """Note a chunk as finished."""
         self.done[index] = 1
-        os.pwrite(self._marks, b"\1", len(self._header) + index)
+        try:
+            os.pwrite(self._marks, b"\1", len(self._header) + index)
+        except OSError as error:
+            raise disk_error(self._map, error, self.chunks) from error
         self._advance()
 
     def reset(self) -> None:
@@ -167,10 +194,23 @@ class StagedFile:
             self._prefix += self.span(self._next)
             self._next += 1
 
-    def _disk_error(self, error: OSError) -> SttError:
-        return SttError(
-            str(self.path),
-            found=os.strerror(error.errno or 0),
-            needed=f"room for its {self.remote.size} bytes",
-            fix="free space on the file system of root and run again: what is there is kept",
-        )
+
+def map_path(staging: Path, path: str) -> Path:
+    """Where the map of a staged file lies."""
+    name = hashlib.sha256(path.encode()).hexdigest()[:24]
+    return staging / "maps" / f"{name}.map"
+
+
+def stage_whole(staging: Path, remote: RemoteFile, source: Path, chunk_bytes: int) -> None:
+    """Take a file that came in another way: staged as if every chunk had been downloaded."""
+    file = StagedFile(staging, remote, chunk_bytes)
+    try:
+        for path in (file.path, file._map):
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            file._map.unlink()
+        source.rename(file.path)
+        header = file._make_header(file.chunk_bytes)
+        write_atomically(file._map, header + b"\1" * file.chunks, durable=False)
+    except OSError as error:
+        raise disk_error(file.path, error, remote.size) from error

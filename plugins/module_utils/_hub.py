@@ -5,12 +5,8 @@
 
 from __future__ import annotations
 
-import inspect
-import json
-import os
-import signal
-import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from re import fullmatch
@@ -19,9 +15,12 @@ from typing import Any
 from ansible_collections.stt.engine.plugins.module_utils import _hub_child
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._hub_access import HubAccess
+from ansible_collections.stt.engine.plugins.module_utils._hub_process import HubProcess
 
 # The child gives up by itself before; this ends one that hangs.
 _KILL_MARGIN_SECONDS = 10
+# Longer than this, an answer "come back later" is for the operator, not for a waiting job.
+LONGEST_WAIT_SECONDS = 300.0
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
@@ -92,59 +91,39 @@ def list_model(
     ``patience`` is for how many seconds failures that pass by themselves are tried again.
     """
     access.tls()
-    answer = _ask(
-        tools_python,
-        {
-            "endpoint": access.endpoint,
-            "repository": repository,
-            "revision": revision,
-            "token": access.token,
-            "ca_bundle": access.ca_bundle,
-            "proxy": access.proxy_for(access.endpoint),
-            "patience": patience,
-            "inactivity": max(1.0, min(30.0, patience / 2)),
-        },
-        deadline=patience + _KILL_MARGIN_SECONDS,
-    )
-    if "error" in answer:
-        raise _explain(answer["error"], access, repository, revision)
-    return _tree(answer, access, repository)
+    parameters = {
+        "endpoint": access.endpoint,
+        "repository": repository,
+        "revision": revision,
+        "token": access.token,
+        "ca_bundle": access.ca_bundle,
+        "proxy": access.proxy_for(access.endpoint),
+        "patience": patience,
+        "inactivity": max(1.0, min(30.0, patience / 2)),
+    }
+    began, waited, left = time.monotonic(), 0.0, patience
+    while True:
+        parameters["patience"] = left
+        answer = _ask(tools_python, parameters, deadline=left + _KILL_MARGIN_SECONDS)
+        if "error" not in answer:
+            return _tree(answer, access, repository)
+        # A time that the hub named itself is waited for beyond the patience.
+        wait = float(answer["error"].get("wait") or 0.0)
+        left = patience - (time.monotonic() - began - waited)
+        if not wait or left <= 0 or waited + wait > LONGEST_WAIT_SECONDS:
+            raise _explain(answer["error"], access, repository, revision)
+        time.sleep(wait)
+        waited += wait
 
 
 def _ask(tools_python: str, parameters: dict[str, Any], deadline: float) -> dict[str, Any]:
     """Run the child in the tools environment and end it, with all it started, at the deadline."""
     endpoint = parameters["endpoint"]
     with tempfile.TemporaryDirectory(prefix="stt-hub-") as home:
-        environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "LC_ALL": "C.UTF-8",
-            "HOME": home,
-            "HF_HOME": home,
-            "HF_ENDPOINT": endpoint,
-            "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HUB_DISABLE_XET": "1",
-            **{
-                name: os.environ[name]
-                for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")
-                if os.environ.get(name)
-            },
-        }
+        process = HubProcess(tools_python, _hub_child, Path(home), endpoint)
         try:
-            child = subprocess.Popen(
-                [tools_python, "-I", "-c", inspect.getsource(_hub_child)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=home,
-                env=environment,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise _tools_error(tools_python, os.strerror(error.errno or 0)) from error
-        try:
-            output, complaints = child.communicate(json.dumps(parameters).encode(), deadline)
-        except subprocess.TimeoutExpired as error:
+            return process.communicate(parameters, deadline)
+        except TimeoutError as error:
             raise SttError(
                 f"model hub {endpoint}",
                 found=f"no complete answer in {deadline:.0f} s",
@@ -152,46 +131,40 @@ def _ask(tools_python: str, parameters: dict[str, Any], deadline: float) -> dict
                 fix="check that the server reaches the hub, or name a mirror in endpoint",
             ) from error
         finally:
-            if child.poll() is None:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.communicate()
-    try:
-        answer = json.loads(output)
-    except ValueError as error:
-        last = complaints.decode("utf-8", "replace").strip().splitlines()[-1:] or ["no output"]
-        raise _tools_error(tools_python, f"exit {child.returncode}: {last[0]}") from error
-    return dict(answer)
+            process.end()
 
 
-def _tools_error(tools_python: str, found: str) -> SttError:
-    return SttError(
-        f"tools environment {tools_python}",
-        found=found,
-        needed="a Python in which huggingface_hub of requirements/tools.txt imports",
-        fix="install the tools environment again, or correct tools_python",
+def is_plain_path(path: str) -> bool:
+    """Whether a name stays inside the directory that it is joined to, and can be shown."""
+    plain = PurePosixPath(path)
+    return (
+        str(plain) == path
+        and path not in (".", "")
+        and not plain.is_absolute()
+        and ".." not in plain.parts
+        and path.isprintable()
     )
 
 
 def _tree(answer: dict[str, Any], access: HubAccess, repository: str) -> ModelTree:
     """Take over the answer; a name that would leave the model's directory is refused."""
-    files = []
+    files: dict[str, RemoteFile] = {}
     for entry in answer["files"]:
-        path = PurePosixPath(entry["path"])
-        whole = str(path) == entry["path"] and not path.is_absolute() and ".." not in path.parts
+        plain = is_plain_path(entry["path"]) and entry["path"] not in files
         hashes = fullmatch(r"[0-9a-f]{40}", entry["git_sha1"] or "") and (
             entry["sha256"] is None or fullmatch(r"[0-9a-f]{64}", entry["sha256"])
         )
-        if not whole or not hashes or not entry["path"].isprintable() or entry["size"] < 0:
+        if not plain or not hashes or entry["size"] < 0:
             raise SttError(
                 f"model {repository}",
                 found=f"the entry {entry!r} in its list of files",
-                needed="paths inside the repository, with size and hash",
+                needed="paths inside the repository, each once, with size and hash",
                 fix=f"check what {access.endpoint} serves; this is not what a model hub lists",
             )
-        files.append(
-            RemoteFile(entry["path"], entry["size"], entry["git_sha1"], entry["sha256"] or None)
+        files[entry["path"]] = RemoteFile(
+            entry["path"], entry["size"], entry["git_sha1"], entry["sha256"] or None
         )
-    return ModelTree(str(answer["commit"]), tuple(sorted(files, key=lambda file: file.path)))
+    return ModelTree(str(answer["commit"]), tuple(files[path] for path in sorted(files)))
 
 
 def _explain(error: dict[str, Any], access: HubAccess, repository: str, revision: str) -> SttError:
@@ -201,6 +174,7 @@ def _explain(error: dict[str, Any], access: HubAccess, repository: str, revision
     hub = f"model hub {access.endpoint}"
     model = f"model {repository}"
     name = error["class"]
+    wait = float(error.get("wait") or 0.0)
     if error["kind"] == "tls":
         return SttError(
             hub,
@@ -258,7 +232,8 @@ def _explain(error: dict[str, Any], access: HubAccess, repository: str, revision
     if error["kind"] == "http":
         return SttError(
             hub,
-            found=f"HTTP {status}, again and again",
+            found=f"HTTP {status}, "
+            + (f"to be asked again in {wait:.0f} s" if wait else "again and again"),
             needed="the list of the repository's files",
             fix="wait and run again, or name a mirror in endpoint",
         )

@@ -9,6 +9,7 @@ Parameters come as JSON on standard input, the answer goes as one JSON line to s
 
 from __future__ import annotations
 
+import email.utils
 import json
 import os
 import ssl
@@ -24,6 +25,7 @@ RETRIED_STATUS = (408, 429, 500, 502, 503, 504)
 def ask(parameters: dict[str, Any]) -> dict[str, Any]:
     """Resolve the revision and list its tree; a failure is an answer with ``error``."""
     # Settings are read from the environment while these are imported.
+    os.environ["HF_HUB_DISABLE_XET"] = "1"
     import httpx2
     from huggingface_hub import HfApi, set_client_factory
     from huggingface_hub.hf_api import RepoFile
@@ -91,12 +93,13 @@ def _repeat(
             return listing()
         except Exception as error:
             failure = {**last, "class": type(error).__name__, "text": str(error), **_cause(error)}
-        wait = max(pause, _seconds(last.get("retry_after")))
+        asked = _seconds(last.get("retry_after"))
+        wait = max(pause, asked)
         passing = failure["kind"] in ("silent", "unreachable") or (
             failure["kind"] == "http" and failure.get("status") in RETRIED_STATUS
         )
         if not passing or time.monotonic() + wait > deadline:
-            return {"error": failure}
+            return {"error": {**failure, "wait": asked if passing else 0.0}}
         time.sleep(wait)
         pause = min(8.0, pause * 2)
 
@@ -126,9 +129,14 @@ def _origin(url: str) -> tuple[str, str | None, int]:
 
 
 def _seconds(value: Any) -> float:
+    """What Retry-After asks for, in seconds or as a date; 0 without a usable value."""
     try:
-        return float(value)
+        return max(0.0, float(value))
     except (TypeError, ValueError):
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError, AttributeError):
         return 0.0
 
 

@@ -29,6 +29,7 @@ description:
     removed.
   - Failures that pass by themselves (broken connections, HTTP 429 and 5xx) are tried again as long
     as data arrives within O(stall_seconds); Retry-After is honoured.
+  - When something else fills the disk, the job says so and what was fetched is kept.
   - The token is sent over HTTPS or to this very host only, and appears in no command line,
     environment, log or result. TLS verification cannot be switched off.
 options:
@@ -86,9 +87,28 @@ options:
         required: true
   source_path:
     description:
-      - Directory on the server with a model that was brought by hand, instead of the hub. Its
-        files are copied after the same checks; needs O(expected_files).
+      - Directory or archive on the server with a model that was brought by hand, instead of the
+        hub. An archive is a tar (plain or compressed with gzip, bzip2 or xz) or a zip.
+      - The wanted files are copied once through, hashed while they are copied, and published only
+        when all are right; nothing else is unpacked. They may lie below one leading directory.
+        Links in a directory are followed for reading; links in an archive are refused.
+      - The hashes are those of O(expected_files). Without it a manifest of another server's store,
+        C(models/NAME/COMMIT.manifest.json), for the same commit and O(files) must lie beside or in
+        the directory or archive; in a compressed archive it must come first. RV(trust) and
+        RV(reason) then say so.
+      - Once the model is published it is not looked at any more.
     type: path
+  transport:
+    description:
+      - V(http) downloads ranges over plain HTTP, with resumption and little memory.
+      - V(xet) lets huggingface_hub with hf-xet bring the files of large file storage, in a process
+        that is ended when no new byte arrives. What it brings is hashed and published like
+        everything else; a broken download begins anew. It needs a tools environment made from
+        requirements/tools-xet.txt.
+      - V(xet) has not been tried against a real Xet service, and its memory has no limit.
+    type: str
+    choices: [http, xet]
+    default: http
   tools_python:
     description:
       - Python of an environment with huggingface_hub, as requirements/tools.txt locks it.
@@ -194,8 +214,15 @@ EXAMPLES = r"""
     repository: openai/whisper-large-v3-turbo
     commit: 41f01f3fe87f28c78e2fbf8b568835947dd65ed9
     root: /opt/stt
-    source_path: /mnt/usb/whisper-large-v3-turbo
+    source_path: /mnt/usb/whisper-large-v3-turbo.tar
     expected_files: "{{ model.files }}"
+
+- name: Take it with the manifest of another server's store, models/openai_whisper-large-v3-turbo/
+  stt.engine.stt_model_fetch:
+    repository: openai/whisper-large-v3-turbo
+    commit: 41f01f3fe87f28c78e2fbf8b568835947dd65ed9
+    root: /opt/stt
+    source_path: /mnt/usb/openai_whisper-large-v3-turbo
 """
 
 RETURN = r"""
@@ -230,7 +257,7 @@ files:
       type: str
       returned: always
 bytes_downloaded:
-  description: Bytes that this fetch transferred, repeats included.
+  description: Bytes that this fetch transferred or copied, repeats included.
   returned: success
   type: int
   sample: 1625586976
@@ -255,6 +282,14 @@ reason:
   returned: success
   type: str
   sample: it is not there yet
+trust:
+  description:
+    - On whose word the hashes are that the files were judged by.
+    - V(lock) is O(expected_files), V(hub) the hub's list of files, V(manifest) a manifest that was
+      brought by hand with the files. Empty while a job runs that this call has not started.
+  returned: success
+  type: str
+  sample: lock
 seconds:
   description: Seconds that the fetch took; without one, the look at the published files.
   returned: success
@@ -324,6 +359,7 @@ def main() -> None:
                 },
             },
             "source_path": {"type": "path"},
+            "transport": {"type": "str", "choices": ["http", "xet"], "default": "http"},
             "tools_python": {"type": "path"},
             "streams": {"type": "int", "default": 4},
             "chunk_bytes": {"type": "int", "default": 8388608},

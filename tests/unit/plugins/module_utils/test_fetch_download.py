@@ -1,6 +1,6 @@
 # Copyright (c) stt.engine contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Downloads from a hub on this host that misbehaves, and from a directory."""
+"""Downloads from a hub on this host that misbehaves."""
 
 from __future__ import annotations
 
@@ -19,11 +19,7 @@ import pytest
 from ansible_collections.stt.engine.plugins.module_utils._digest import git_blob_sha1_file
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._fetch_download import Download, Outcome
-from ansible_collections.stt.engine.plugins.module_utils._fetch_source import (
-    DirectorySource,
-    HubSource,
-    Source,
-)
+from ansible_collections.stt.engine.plugins.module_utils._fetch_source import HubSource, Source
 from ansible_collections.stt.engine.plugins.module_utils._hub import RemoteFile
 from ansible_collections.stt.engine.plugins.module_utils._hub_access import HubAccess
 from tests.lab.hub import Hub
@@ -368,35 +364,6 @@ def test_token_goes_to_the_hub_and_not_to_its_storage(case: Case, hub: Hub) -> N
         storage.shutdown()
     assert len(seen) == 24
     assert set(seen) == {None}
-
-
-def test_model_from_a_directory(case: Case, repositories: Path) -> None:
-    outcome = case.download(lambda: DirectorySource(repositories / REPOSITORY)).run()
-    case.check_all(outcome)
-
-
-def test_directory_with_a_missing_short_or_damaged_file(case: Case, tmp_path: Path) -> None:
-    directory = tmp_path / "brought"
-    directory.mkdir()
-
-    def message() -> str:
-        with pytest.raises(SttError) as caught:
-            case.download(lambda: DirectorySource(directory)).run()
-        return str(caught.value)
-
-    (directory / "config.json").write_bytes(FILES["config.json"])
-    assert message() == (
-        f"{directory}/model.safetensors: found No such file or directory; "
-        f"needed a readable file of {len(LARGE)} bytes; "
-        "fix: bring the whole model, or correct source_path"
-    )
-    (directory / "model.safetensors").write_bytes(LARGE[:-1])
-    assert message() == (
-        f"{directory}/model.safetensors: found {len(LARGE) - 1} bytes; "
-        f"needed {len(LARGE)} bytes; fix: bring the file again"
-    )
-    (directory / "model.safetensors").write_bytes(LARGE[:-1] + b"?")
-    assert "after 3 downloads" in message()
 
 
 def test_no_descriptor_and_no_thread_is_left_behind(case: Case, hub: Hub) -> None:

@@ -54,7 +54,10 @@ class Case:
             self.sha256[name] = digest
 
     def publish(self, files: dict[str, bytes] | None = None) -> None:
-        self.model.publish(self.stage(files or FILES), self.wanted, self.sha256, "http://hub")
+        fresh = (files or FILES).keys()
+        origin = {"endpoint": "http://hub", "trust": "hub"}
+        staged = self.stage(files or FILES)
+        self.model.publish(staged, self.wanted, self.sha256, fresh, origin)
 
     def path(self, name: str) -> Path:
         return self.model.directory / name
@@ -191,8 +194,79 @@ def test_mending_replaces_only_what_is_staged_and_removes_strangers(case: Case) 
 def test_leftovers_of_another_choice_are_not_published(tmp_path: Path) -> None:
     case = Case(tmp_path)
     case.want({"config.json": b"{}"})
-    case.publish({"config.json": b"{}", "deep/other.txt": b"x"})
+    case.stage({"deep/other.txt": b"x"})
+    case.publish({"config.json": b"{}"})
     assert [path.name for path in case.model.directory.rglob("*")] == ["config.json"]
+
+
+def test_unjudged_leftover_never_replaces_a_whole_file(case: Case) -> None:
+    """An earlier run was killed while it fetched a file that was put right by hand since."""
+    case.stage({"config.json": b"\0\0", "stranger": b"x"})
+    rewrite(case.path("model.safetensors"), b"damaged")
+    whole = case.model.whole(case.wanted, full=False)
+    assert sorted(whole) == ["config.json", "deep/a.txt"]
+    case.publish({"model.safetensors": FILES["model.safetensors"]})
+    assert case.path("config.json").read_bytes() == b"{}"
+    assert not case.path("stranger").exists()
+    assert case.model.needs_fetch(full=True) is None
+
+
+def test_damage_after_the_judgement_is_not_noted_as_true(case: Case) -> None:
+    """A whole file is damaged while another one is still being fetched."""
+    rewrite(case.path("model.safetensors"), b"damaged")
+    assert sorted(case.model.whole(case.wanted, full=False)) == ["config.json", "deep/a.txt"]
+    rewrite(case.path("config.json"), b"[]")
+    case.publish({"model.safetensors": FILES["model.safetensors"]})
+    again = Case(case.root).model
+    assert again.needs_fetch(full=False) == "the content of config.json is damaged"
+
+
+def test_damage_after_the_look_is_not_noted_as_true(case: Case) -> None:
+    case.path("config.json").chmod(0o444)
+    assert case.model.needs_fetch(full=False) is None
+    rewrite(case.path("config.json"), b"[]")
+    case.model.refresh_stamps()
+    assert Case(case.root).model.needs_fetch(full=False) == (
+        "the content of config.json is damaged"
+    )
+
+
+def test_directory_in_the_place_of_a_file_is_replaced(case: Case) -> None:
+    case.path("config.json").unlink()
+    (case.path("config.json") / "below").mkdir(parents=True)
+    assert case.model.needs_fetch(full=False) == "config.json is missing"
+    case.publish({"config.json": b"{}"})
+    assert case.model.needs_fetch(full=True) is None
+
+
+def test_linked_directory_is_replaced_by_a_real_one(case: Case, tmp_path: Path) -> None:
+    case.path("deep").rename(tmp_path / "elsewhere")
+    case.path("deep").symlink_to(tmp_path / "elsewhere")
+    assert case.model.needs_fetch(full=False) == (
+        "deep/a.txt is missing; deep does not belong to it"
+    )
+    case.publish({"deep/a.txt": b"a"})
+    assert case.model.needs_fetch(full=True) is None
+    assert not case.path("deep").is_symlink()
+    assert (tmp_path / "elsewhere" / "a.txt").read_bytes() == b"a"
+
+
+def test_reader_of_a_damaged_file_is_not_disturbed_by_its_mending(case: Case) -> None:
+    rewrite(case.path("config.json"), b"[]")
+    with case.path("config.json").open("rb") as reader:
+        case.publish({"config.json": b"{}"})
+        assert reader.read() == b"[]"
+    assert case.path("config.json").read_bytes() == b"{}"
+
+
+def test_what_lies_in_the_way_is_said(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    case.want(FILES)
+    case.model.directory.parent.mkdir(parents=True)
+    case.model.directory.write_text("in the way")
+    with pytest.raises(SttError, match=r"found File exists .*; needed a directory that can be pub"):
+        case.publish()
+    assert case.model.directory.read_text() == "in the way"
 
 
 def test_job_key_is_one_for_each_place_and_commit(tmp_path: Path) -> None:

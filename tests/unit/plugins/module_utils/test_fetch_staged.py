@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
-from ansible_collections.stt.engine.plugins.module_utils._fetch_staged import StagedFile
+from ansible_collections.stt.engine.plugins.module_utils._fetch_staged import (
+    StagedFile,
+    stage_whole,
+)
 from ansible_collections.stt.engine.plugins.module_utils._hub import RemoteFile
 
 CHUNK = 1000
@@ -82,29 +86,80 @@ def test_finished_chunks_survive_and_unfinished_do_not(tmp_path: Path) -> None:
     again.close()
 
 
-@pytest.mark.parametrize("change", ["chunk", "hash", "size", "map", "file"])
+@pytest.mark.parametrize("change", ["hash", "size", "map", "file", "link"])
 def test_what_was_staged_for_something_else_is_not_used(tmp_path: Path, change: str) -> None:
     first = StagedFile(tmp_path, remote(), CHUNK)
     first.open()
     fill(first, 0, 1, 2)
     first.close()
-    wanted, chunk = remote(), CHUNK
-    if change == "chunk":
-        chunk = 2000
-    elif change == "hash":
+    wanted = remote()
+    if change == "hash":
         wanted = remote(DATA[::-1])
     elif change == "size":
         wanted = remote(DATA[:-1])
     elif change == "map":
         path = next((tmp_path / "maps").iterdir())
         path.write_bytes(path.read_bytes()[:-1])
+    elif change == "file":
+        os.truncate(first.path, 1500)
     else:
-        os.truncate(tmp_path / "files" / "deep" / "model.safetensors", 1500)
-    again = StagedFile(tmp_path, wanted, chunk)
+        first.path.rename(tmp_path / "elsewhere")
+        first.path.symlink_to(tmp_path / "elsewhere")
+    again = StagedFile(tmp_path, wanted, CHUNK)
     assert again.have == 0
     again.open()
     assert not any(again.done)
+    fill(again, 0, data=bytes(3000))
     again.close()
+    assert change != "link" or (tmp_path / "elsewhere").read_bytes() == DATA
+
+
+def test_chunks_of_another_length_go_on_being_used(tmp_path: Path) -> None:
+    first = StagedFile(tmp_path, remote(), CHUNK)
+    first.open()
+    fill(first, 0, 2)
+    first.close()
+    again = StagedFile(tmp_path, remote(), 2000)
+    assert (again.chunk_bytes, list(again.done), again.have) == (CHUNK, [1, 0, 1], 1560)
+    again.open()
+    fill(again, 1)
+    assert again.hash_some(1 << 20)
+    assert again.identity() == remote().identity
+    again.close()
+
+
+def test_file_that_was_made_ready_for_publishing_is_gone_on_with(tmp_path: Path) -> None:
+    first = StagedFile(tmp_path, remote(), CHUNK)
+    first.open()
+    fill(first, 0, 1, 2)
+    first.close()
+    first.path.chmod(0o444)
+    again = StagedFile(tmp_path, remote(), CHUNK)
+    again.open()
+    assert stat.S_IMODE(first.path.stat().st_mode) == 0o644
+    assert again.hash_some(1 << 20)
+    again.close()
+
+
+def test_file_that_came_another_way_is_judged_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "arrived").write_bytes(DATA)
+    stage_whole(tmp_path, remote(), tmp_path / "arrived", CHUNK)
+    file = StagedFile(tmp_path, remote(), CHUNK)
+    assert (file.have, len(file.done)) == (len(DATA), 3)
+    file.open()
+    assert file.hash_some(1 << 20)
+    assert file.identity() == remote().identity
+    file.close()
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "file/below"])
+def test_name_that_the_disk_refuses_is_said_as_such(tmp_path: Path, path: str) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "file").touch()
+    file = StagedFile(tmp_path, remote(path=path), CHUNK)
+    with pytest.raises(SttError, match="needed a place to write its 2560 bytes; fix: see what"):
+        file.open()
+    file.close()
 
 
 def test_hash_follows_what_is_there_in_sequence(tmp_path: Path) -> None:

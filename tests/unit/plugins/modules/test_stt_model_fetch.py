@@ -91,9 +91,9 @@ def fetch(params: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> Fetch:
             "fix: let stt_model_info resolve a branch or tag once, and keep the commit",
         ),
         (
-            {"expected_files": []},
-            "source_path: found no expected_files; needed size and hash of every file, as there "
-            "is no hub to ask; fix: give expected_files from the lock",
+            {"source_path": "usb"},
+            "source_path: found 'usb'; needed an absolute path on the server; "
+            "fix: correct source_path",
         ),
         (
             {"source_path": None},
@@ -123,16 +123,16 @@ def test_locked_files_that_the_choice_leaves_out_are_drift(fetch: Fetch) -> None
     assert result["differences"] == ["model.safetensors is missing"]
 
 
-def test_missing_file_of_the_brought_model_fails_the_job(fetch: Fetch, brought: Path) -> None:
+def test_missing_file_of_the_brought_model_is_said_before_anything_is_written(
+    fetch: Fetch, brought: Path, tmp_path: Path
+) -> None:
     (brought / "tokenizer.json").unlink()
-    result = fetch()
-    assert result["msg"] == (
-        f"{brought}/tokenizer.json: found No such file or directory; "
-        "needed a readable file of 8 bytes; "
-        "fix: bring the whole model, or correct source_path"
+    assert fetch()["msg"] == (
+        f"{brought}: found tokenizer.json is missing; "
+        "needed every file of the model with its size and hash; "
+        "fix: bring the whole model at this very commit again, or correct source_path"
     )
-    assert Path(result["log_path"]).is_file()
-    assert any("tokenizer.json" in line for line in result["log_tail"])
+    assert not (tmp_path / "stt").exists()
 
 
 def test_check_mode_then_fetch_then_nothing(fetch: Fetch, tmp_path: Path) -> None:
@@ -152,6 +152,7 @@ def test_check_mode_then_fetch_then_nothing(fetch: Fetch, tmp_path: Path) -> Non
     assert (again["changed"], again["files"]) == (False, done["files"])
     assert fetch(check=True)["changed"] is False
     assert fetch(verify="full")["changed"] is False
+    assert fetch(source_path="/gone")["changed"] is False
 
 
 def test_result_and_documentation_agree(fetch: Fetch) -> None:
