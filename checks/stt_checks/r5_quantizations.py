@@ -202,7 +202,8 @@ class _Comparison:
         texts, judged = self._transcribe(model, chosen, reference, known=bool(clips.known))
         if settings.gpu:
             after = gpu_bytes()
-            if before is not None and after is not None:
+            # Less than before can only be another process's doing: then it is nobody's figure.
+            if before is not None and after is not None and after >= before:
                 self.figures["gpu_memory_bytes"] = after - before
         if reference is not None:
             self.figures["text_agreement"] = _agreement(chosen, reference, texts)

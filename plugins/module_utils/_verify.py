@@ -111,9 +111,15 @@ def failure_message(phase: Phase, checks: Sequence[Mapping[str, Any]]) -> str:
 
 
 def collect(
-    phase: Phase, run: ContainerRun, limit: float
+    phase: Phase,
+    run: ContainerRun,
+    limit: float,
+    wanted: Sequence[tuple[str, str]] = (),
 ) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
-    """Planned checks and exactly one result for each; what is missing or malformed is an error."""
+    """Planned checks and exactly one result for each; what is missing or malformed is an error.
+
+    ``wanted`` are checks, by step and name, that this run had to plan beside every step.
+    """
     planned = planned_of(run.messages)
     results: dict[tuple[str, str], dict[str, Any]] = {}
     complaints: list[str] = []
@@ -138,6 +144,12 @@ def collect(
     checks += [
         _lost({"id": step, "name": SUITE}, f"no check of {step} was planned; {ending}")
         for step in absent
+    ]
+    announced = {result_key(entry) for entry in planned}
+    checks += [
+        _lost({"id": step, "name": name}, f"it was not planned; {ending}")
+        for step, name in wanted
+        if (step, name) not in announced
     ]
     if not any("finished" in message for message in run.messages):
         complaints.append(f"the checks did not say that they are finished; {ending}")
@@ -164,7 +176,7 @@ def _run(
         log = stack.enter_context(_log(request, started, write_log))
         document = specification(request, subject, gpu_given=gpu)
         run = container.run(document, gpu=gpu, log=log)
-        planned, checks = collect(request.phase, run, request.timeout)
+        planned, checks = collect(request.phase, run, request.timeout, subject.comparison())
         for message in (*run.noise, *(json.dumps(check, ensure_ascii=False) for check in checks)):
             log.write(message.encode() + b"\n")
         log.flush()

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ansible_collections.stt.engine.plugins.module_utils._convert import QUANTIZATIONS
 from ansible_collections.stt.engine.plugins.module_utils._digest import (
     canonical_json,
     sha256_file,
@@ -18,6 +19,7 @@ from ansible_collections.stt.engine.plugins.module_utils._digest import (
 )
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._model_manifest import (
+    Document,
     content_digest,
     hash_files,
     read_manifest,
@@ -36,24 +38,39 @@ CUDA_LABEL = re.compile(r"cu(\d+)(\d)")
 CONTAINER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 EXPECTED_TEXT = ("torch", "torchaudio", "cuda", "quantization", "user")
 EXPECTED_NUMBERS = ("mel_bins", "uid")
+# Below the models, a directory for each conversion that is compared with the served one.
+QUANTIZATIONS_IN_CONTAINER = "quantizations"
+COMPARISON = "R5.9"
+COMPARISON_REFERENCE = "reference_float32"
 
 
 def arguments(phase: Phase) -> dict[str, Any]:
     """The argument specification of the module that judges a phase."""
     expected: dict[str, Any] = {name: {"type": "str"} for name in EXPECTED_TEXT}
     expected |= {name: {"type": "int"} for name in EXPECTED_NUMBERS}
+    models: dict[str, Any] = {
+        "ctranslate2": {"type": "path", "required": True},
+        "transformers": {"type": "path"},
+        "name": {"type": "str", "required": True},
+    }
+    if phase == "R5":
+        models["alternatives"] = {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "quantization": {
+                    "type": "str",
+                    "required": True,
+                    "choices": list(QUANTIZATIONS),
+                },
+                "path": {"type": "path", "required": True},
+            },
+        }
     specification: dict[str, Any] = {
         "image": {"type": "str", "required": True},
         "checks": {"type": "path", "required": True},
-        "models": {
-            "type": "dict",
-            "required": True,
-            "options": {
-                "ctranslate2": {"type": "path", "required": True},
-                "transformers": {"type": "path"},
-                "name": {"type": "str", "required": True},
-            },
-        },
+        "models": {"type": "dict", "required": True, "options": models},
         "gpu": {"type": "str", "choices": ["required", "auto", "absent"], "default": "auto"},
         "container": {"type": "str", "default": "stt-test-engine"},
         "memory_bytes": {"type": "int", "default": 8_000_000_000},
@@ -68,6 +85,19 @@ def arguments(phase: Phase) -> dict[str, Any]:
     if phase == "R5":
         specification["clips"] = {"type": "path"}
     return specification
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another conversion of the same model, to be compared with the served one."""
+
+    quantization: str
+    path: Path
+
+    @property
+    def place(self) -> str:
+        """Its directory below the models in the container."""
+        return f"{QUANTIZATIONS_IN_CONTAINER}/{self.quantization}"
 
 
 @dataclass(frozen=True)
@@ -90,6 +120,7 @@ class VerifyRequest:
     expected: Mapping[str, Any] = field(default_factory=dict)
     logs_directory: Path | None = None
     reuse: Path | None = None
+    alternatives: tuple[Alternative, ...] = ()
 
     @classmethod
     def from_params(cls, phase: Phase, params: Mapping[str, Any]) -> VerifyRequest:
@@ -119,6 +150,10 @@ class VerifyRequest:
             expected={key: value for key, value in params["expected"].items() if value is not None},
             logs_directory=Path(params["logs_directory"]) if params["logs_directory"] else None,
             reuse=Path(params["reuse"]) if params["reuse"] else None,
+            alternatives=tuple(
+                Alternative(one["quantization"], Path(one["path"] or ""))
+                for one in models.get("alternatives") or ()
+            ),
         )
 
     def mounts(self) -> dict[str, Path]:
@@ -131,6 +166,8 @@ class VerifyRequest:
             places[f"{MODELS_IN_CONTAINER}/{self.name}"] = self.transformers
         if self.clips is not None:
             places["/checks/clips"] = self.clips
+        for one in self.alternatives:
+            places[f"{MODELS_IN_CONTAINER}/{one.place}"] = one.path
         return places
 
     def missing(self) -> SttError | None:
@@ -145,6 +182,9 @@ class VerifyRequest:
         if self.clips is not None:
             there = (self.clips / "clips.json").is_file()
             wanted.append(("clips", self.clips / "clips.json", there, "carry the clips"))
+        for one in self.alternatives:
+            what = f"model converted to {one.quantization}"
+            wanted.append((what, one.path, self._is_directory(one.path), "convert"))
         for what, path, there, fix in wanted:
             if not there:
                 return SttError(
@@ -171,6 +211,15 @@ class Subject:
     expected: Mapping[str, Any]
     manifests: Mapping[str, list[dict[str, Any]] | None]
     repository: str
+    alternatives: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def comparison(self) -> list[tuple[str, str]]:
+        """The checks that compare conversions, as the container must plan them; often none."""
+        if not self.alternatives:
+            return []
+        compared = (str(self.expected["quantization"]), *self.alternatives)
+        names = [COMPARISON_REFERENCE, *(f"quantization_{name}" for name in compared)]
+        return [(COMPARISON, name) for name in names]
 
 
 def gpu_devices() -> list[str]:
@@ -193,17 +242,55 @@ def describe_subject(request: VerifyRequest, image: Mapping[str, Any]) -> Subjec
         expected["cuda"] = f"{cuda.group(1)}.{cuda.group(2)}"
     if converted is not None and converted.get("quantization"):
         expected["quantization"] = converted["quantization"]
+    expected |= request.expected
     return Subject(
         image_id=str(image["Id"]),
         variant=labels.get("stt.engine.variant") or "full",
         service_command=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
-        expected={**expected, **request.expected},
+        expected=expected,
         manifests={
             "ctranslate2": converted["files"] if converted is not None else None,
             "transformers": original["files"] if original is not None else None,
         },
         repository=str((original or {}).get("repository", "")),
+        alternatives=judge_alternatives(request, converted, expected.get("quantization")),
     )
+
+
+def judge_alternatives(
+    request: VerifyRequest, served: Document | None, quantization: str | None
+) -> dict[str, list[dict[str, Any]]]:
+    """The files of each conversion to compare; raises SttError for a comparison of other things."""
+    if not request.alternatives:
+        return {}
+    if served is None or not quantization:
+        raise SttError(
+            f"converted model {request.ctranslate2}",
+            found="no manifest that tells its files and quantization",
+            needed="a manifest beside it, to compare it with its alternatives",
+            fix="convert the model with this collection, or leave models.alternatives out",
+        )
+    files: dict[str, list[dict[str, Any]]] = {}
+    for one in request.alternatives:
+        if one.quantization in (quantization, *files):
+            raise SttError(
+                "parameter models.alternatives",
+                found=f"{one.quantization} twice, the served conversion counted in",
+                needed="every quantization once, and not that of models.ctranslate2",
+                fix=f"leave {one.path} out, or name the quantization that it holds",
+            )
+        manifest = read_manifest(one.path)
+        stored = (manifest or {}).get("quantization")
+        if manifest is None or stored != one.quantization:
+            said = f"a manifest that says {stored}" if manifest is not None else "no manifest"
+            raise SttError(
+                f"model converted to {one.quantization} in {one.path}",
+                found=said,
+                needed=f"a manifest beside it that says {one.quantization}",
+                fix="convert the model to it with this collection, or correct the path",
+            )
+        files[one.quantization] = manifest["files"]
+    return files
 
 
 def specification(request: VerifyRequest, subject: Subject, *, gpu_given: bool) -> dict[str, Any]:
@@ -217,10 +304,18 @@ def specification(request: VerifyRequest, subject: Subject, *, gpu_given: bool) 
             "transformers": request.name,
             "repository": subject.repository,
             "files": {
-                kind: [{key: file[key] for key in ("path", "size", "sha256")} for file in files]
+                kind: _described(files)
                 for kind, files in subject.manifests.items()
                 if files is not None
             },
+            "alternatives": [
+                {
+                    "quantization": one.quantization,
+                    "path": one.place,
+                    "files": _described(subject.alternatives[one.quantization]),
+                }
+                for one in request.alternatives
+            ],
         },
         "clips": "/checks/clips" if request.clips is not None else None,
         "gpu": request.gpu,
@@ -232,6 +327,10 @@ def specification(request: VerifyRequest, subject: Subject, *, gpu_given: bool) 
         "memory_bytes": request.memory_bytes,
         "service_command": list(subject.service_command),
     }
+
+
+def _described(files: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: file[key] for key in ("path", "size", "sha256")} for file in files]
 
 
 def reuse_key(request: VerifyRequest, subject: Subject) -> dict[str, str]:
@@ -249,6 +348,9 @@ def reuse_key(request: VerifyRequest, subject: Subject) -> dict[str, str]:
             files = subject.manifests.get(kind)
             content = content_digest(files if files is not None else hash_files(directory))
             models.append([kind, content, stamps_digest(directory)])
+    for one in request.alternatives:
+        content = content_digest(subject.alternatives[one.quantization])
+        models.append([one.quantization, content, stamps_digest(one.path)])
     return {
         "phase": request.phase,
         "image": subject.image_id,

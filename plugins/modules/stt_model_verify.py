@@ -17,7 +17,46 @@ description:
     service over HTTP, and agreement of both encoders.
   - Each check runs in a process of its own, so that a crash or a hang is that check's result alone.
     A check without a result is an error.
+  - With O(models.alternatives) other conversions of the same model are judged beside the served one
+    and compared by figures - size, load time, real-time factor, memory, and agreement of encoder
+    and texts with the original model in float32.
 options:
+  models:
+    description: The models that are mounted read-only below C(/app/models).
+    type: dict
+    required: true
+    suboptions:
+      ctranslate2:
+        description: Directory of the converted model; mounted as C(ctranslate2_model).
+        type: path
+        required: true
+      transformers:
+        description: Directory of the original model; leave it out for an image without torch.
+        type: path
+      name:
+        description:
+          - The original model's repository with C(/) replaced by C(_); its directory's name in the
+            container, and the name by which clips that are meant for it are known.
+        type: str
+        required: true
+      alternatives:
+        description:
+          - Conversions to compare with O(models.ctranslate2), each mounted as
+            C(quantizations/<quantization>). Every one needs the manifest that
+            M(stt.engine.stt_model_convert) leaves beside it, and so does O(models.ctranslate2).
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          quantization:
+            description: How the weights are stored; each type once, and not the served one's.
+            type: str
+            choices: [float32, float16, bfloat16, int8, int8_float32, int8_float16, int8_bfloat16]
+            required: true
+          path:
+            description: Directory of the conversion.
+            type: path
+            required: true
   clips:
     description:
       - Directory on the host with C(clips.json) and audio. Texts are judged for the model that they
@@ -36,6 +75,9 @@ EXAMPLES = r"""
       ctranslate2: "{{ converted['path'] }}"
       transformers: "{{ fetched['path'] }}"
       name: openai_whisper-large-v3-turbo
+      alternatives:
+        - quantization: float16
+          path: "{{ converted_float16['path'] }}"
     clips: /opt/stt/clips/0123456789ab
     gpu: required
     reuse: /opt/stt/releases/cuda129-rhel89-v1.2-0123456789ab/R5.json
