@@ -26,6 +26,9 @@ from ansible_collections.stt.engine.plugins.module_utils._report_checklist impor
     gpu_state,
     required_steps,
 )
+from ansible_collections.stt.engine.plugins.module_utils._report_quantizations import (
+    quantization_rows,
+)
 from ansible_collections.stt.engine.plugins.module_utils._report_text import reason, text
 
 FORMAT = 1
@@ -105,6 +108,7 @@ def build_report(results: Mapping[str, Any], *, language: str, now: datetime) ->
         "failure": failure and {"phase": failure["phase"] or _last_phase(phases), **_rest(failure)},
         "image": image,
         "models": models,
+        "quantizations": quantization_rows(final.checks),
         "versions": {
             str(key): str(value) for key, value in (results.get("versions") or {}).items()
         },

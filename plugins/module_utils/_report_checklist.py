@@ -264,6 +264,12 @@ BEYOND: tuple[Item, ...] = (
         ("R5.8/*",),
         optional=True,
     ),
+    Item(
+        "quantizations",
+        {"ko": "양자화별 float32 비교", "en": "Quantizations compared with float32"},
+        ("R5.9/*",),
+        optional=True,
+    ),
 )
 
 CUDA_PROOF = ("R4.3/cuda_available", "R4.3/cuda_matmul")

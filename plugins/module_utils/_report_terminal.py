@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils._report import headline, next_step
+from ansible_collections.stt.engine.plugins.module_utils._report_quantizations import (
+    quantization_table,
+)
 from ansible_collections.stt.engine.plugins.module_utils._report_text import (
     moment,
     size,
@@ -83,6 +86,7 @@ def _lines(report: Mapping[str, Any], page: str) -> Iterator[Line]:
             yield Line(text(group, language))
             for line in report[group]:
                 yield from _item(line, column, language)
+    yield from _quantizations(report, language)
     yield from _end(report, page, language)
 
 
@@ -111,6 +115,21 @@ def _item(line: Mapping[str, Any], column: int, language: str) -> Iterator[Line]
     yield Line(f"{pad(label, column)}  {text(status, language)}{note}", status)
     if line["fix"]:
         yield Line(f"{' ' * column}  {text('fix', language)}: {line['fix']}", status)
+
+
+def _quantizations(report: Mapping[str, Any], language: str) -> Iterator[Line]:
+    """The figures of all quantizations, where there are several: names left, figures right."""
+    if not report["quantizations"]:
+        return
+    heads, rows = quantization_table(report)
+    columns = [max(width(cell) for cell in cells) for cells in zip(heads, *rows, strict=True)]
+    yield Line("")
+    yield Line(text("quantizations", language))
+    for cells in (heads, *rows):
+        first, *others = zip(cells, columns, strict=True)
+        figures = [" " * (most - width(cell)) + cell for cell, most in others]
+        yield Line(INDENT + "  ".join([pad(*first), *figures]))
+    yield Line(f"{INDENT}{text('quantizations_note', language)}")
 
 
 def _failure(failure: Mapping[str, Any], language: str) -> Iterator[Line]:

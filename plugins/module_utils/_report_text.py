@@ -71,6 +71,26 @@ TEXTS: dict[str, dict[str, str]] = {
     "empty_layers": {"ko": "그 밖의 작은 레이어 {count}개", "en": "{count} more small layers"},
     "models": {"ko": "모델", "en": "Models"},
     "original": {"ko": "원본", "en": "original"},
+    "quantizations": {"ko": "양자화별 비교", "en": "Quantizations compared"},
+    "quantizations_note": {
+        "ko": (
+            "이 서버에서 같은 음성 파일로 측정했습니다. 실시간 계수는 처리 시간 / 음성 길이, "
+            "메모리는 프로세스 전체의 최대값, 코사인과 문장 일치율은 원본 모델 float32 기준입니다."
+        ),
+        "en": (
+            "Measured on this server with the same clips. Real-time factor: time taken / length "
+            "of speech. Memory: the most that the whole process held. Cosine and text: against the "
+            "original model in float32."
+        ),
+    },
+    "computed_in": {"ko": "계산 형식", "en": "Computed in"},
+    "load_time": {"ko": "로드 시간", "en": "Load time"},
+    "real_time_factor": {"ko": "실시간 계수", "en": "Real-time factor"},
+    "main_memory": {"ko": "최대 메모리", "en": "Peak memory"},
+    "gpu_memory": {"ko": "GPU 메모리", "en": "GPU memory"},
+    "encoder_cosine": {"ko": "인코더 코사인", "en": "Encoder cosine"},
+    "text_agreement": {"ko": "문장 일치율", "en": "Text agreement"},
+    "served": {"ko": "서비스용", "en": "served"},
     "transcripts": {"ko": "음성 전사 결과", "en": "Transcripts"},
     "transcripts_note": {
         "ko": "틀린 부분: 기대한 말은 줄을 긋고, 나온 말은 밑줄로 표시합니다.",

@@ -19,6 +19,9 @@ from ansible_collections.stt.engine.plugins.module_utils._report import (
     headline,
     next_step,
 )
+from ansible_collections.stt.engine.plugins.module_utils._report_quantizations import (
+    quantization_table,
+)
 from ansible_collections.stt.engine.plugins.module_utils._report_text import (
     duration,
     moment,
@@ -65,6 +68,7 @@ def page(report: Mapping[str, Any]) -> str:
         skipped=_skipped(report, language),
         timeline=timeline(report, language),
         bars=_bars(report, language),
+        quantizations=quantization_table(report) if report["quantizations"] else None,
         transcripts=[
             group for check in report["checks"] if (group := _transcripts(check)) is not None
         ],

@@ -25,6 +25,7 @@ from tests.unit.plugins.release_samples import (
     check,
     passed_on_cpu,
     passed_on_gpu,
+    passed_with_quantizations,
     stopped_in_r5,
 )
 
@@ -211,8 +212,15 @@ def test_the_given_results_are_left_as_they_are() -> None:
 @pytest.mark.parametrize("language", ["ko", "en"])
 @pytest.mark.parametrize(
     "results",
-    [passed_on_cpu(), passed_on_gpu(), stopped_in_r5(), {}, {"failure": {"msg": "x"}}],
-    ids=["cpu", "gpu", "stopped", "empty", "stopped at once"],
+    [
+        passed_on_cpu(),
+        passed_on_gpu(),
+        passed_with_quantizations(),
+        stopped_in_r5(),
+        {},
+        {"failure": {"msg": "x"}},
+    ],
+    ids=["cpu", "gpu", "quantizations", "stopped", "empty", "stopped at once"],
 )
 def test_every_report_fits_the_published_schema(results: dict[str, Any], language: str) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)

@@ -17,13 +17,20 @@ from ansible_collections.stt.engine.plugins.plugin_utils._report_html import (
     page,
     timeline,
 )
-from tests.unit.plugins.release_samples import check, passed_on_cpu, passed_on_gpu, stopped_in_r5
+from tests.unit.plugins.release_samples import (
+    check,
+    passed_on_cpu,
+    passed_on_gpu,
+    passed_with_quantizations,
+    stopped_in_r5,
+)
 
 NOW = datetime(2026, 1, 31, 9, 0, 0, tzinfo=UTC)
 VOID = {"meta", "rect", "br", "link", "img", "hr"}
 RESULTS = {
     "cpu": passed_on_cpu(),
     "gpu": passed_on_gpu(),
+    "quantizations": passed_with_quantizations(),
     "stopped": stopped_in_r5(),
     "empty": {},
     "stopped at once": {"failure": {"msg": "the inventory group build is empty"}},
@@ -89,7 +96,7 @@ def test_the_first_words_tell_what_it_is_how_it_ended_and_what_to_do(
 ) -> None:
     html, reader = made(RESULTS[sample], language)
     assert f'<html lang="{language}">' in html
-    verdict = {"cpu": 1, "gpu": 1}.get(sample, 0)
+    verdict = {"cpu": 1, "gpu": 1, "quantizations": 1}.get(sample, 0)
     words = {"ko": ["실패", "통과"], "en": ["Failed", "Passed"]}[language][verdict]
     first = reader.text[:8]
     assert any(text.startswith("stt.engine") for text in first)
@@ -207,3 +214,17 @@ def test_digests_versions_and_logs_are_all_there() -> None:
     assert reader.links[:4] == results["logs"]
     assert set(reader.links[4:]) == {"report.json", "junit.xml", "manifest.json"}
     assert "manifest.json" not in made(stopped_in_r5())[1].links
+
+
+def test_several_quantizations_are_one_table_with_the_served_one_named() -> None:
+    html, reader = made(passed_with_quantizations())
+    assert 'id="quantizations"' in html
+    at = reader.text.index("int8_float16 (served)")
+    assert reader.text[at : at + 4] == [
+        "int8_float16 (served)",
+        "int8_float32, cpu",
+        "6.80 MB",
+        "0.05 s",
+    ]
+    assert html.count('data-label="Encoder cosine"') == 3
+    assert 'id="quantizations"' not in made(passed_on_cpu())[0]
