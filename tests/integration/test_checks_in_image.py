@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import shlex
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -52,6 +52,7 @@ def check(
     *names: str,
     clips: str | None = None,
     source: str | None = None,
+    mounts: Mapping[str, str] | None = None,
     **spec: Any,
 ) -> dict[str, dict[str, Any]]:
     """Run only some checks, in the same kind of container; results by their names."""
@@ -61,13 +62,14 @@ def check(
         "clips": "/checks/clips",
         **spec,
     }
-    mounts = {
+    places = {
         ctranslate2: "/app/models/ctranslate2_model",
         source or host.source: f"/app/models/{NAME}",
         f"{host.directory}/checks/checks.pyz": "/checks/checks.pyz",
         clips or f"{host.directory}/clips": "/checks/clips",
+        **(mounts or {}),
     }
-    volumes = " ".join(f"--volume {path}:{place}:ro" for path, place in mounts.items())
+    volumes = " ".join(f"--volume {path}:{place}:ro" for path, place in places.items())
     only = " ".join(f"--only {name}" for name in names)
     volumes += f" --volume {host.prefix}-c:/opt/app-root/src/.cache"
     command = f"{RUN} {volumes} --entrypoint python3 {shlex.quote(image)}"
