@@ -1,0 +1,262 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""R5.9 as far as it needs no torch: when it is planned, what it is told, and how it ends early."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+from stt_checks import catalogue, memory, r5_quantizations, reference
+from stt_checks.clips import Clip
+from stt_checks.outcome import CheckFailedError, Outcome
+from stt_checks.reference import Reference
+from stt_checks.registry import Check
+from stt_checks.settings import Settings, SettingsError, load_settings
+
+from tests.unit.model_files import write_ctranslate2
+
+CHECKS = Path(__file__).resolve().parents[3] / "checks"
+NAMES = ["reference_float32", "quantization_float16", "quantization_int8"]
+
+
+def listed(directory: Path) -> list[dict[str, Any]]:
+    return [
+        {
+            "path": path.name,
+            "size": path.stat().st_size,
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        }
+        for path in sorted(directory.iterdir())
+    ]
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> dict[str, Any]:
+    """What the module tells: a served float16 conversion and one to int8."""
+    root = tmp_path / "models"
+    served = write_ctranslate2(root / "ctranslate2_model", "float16")
+    other = write_ctranslate2(root / "quantizations" / "int8", "int8_float16")
+    (root / "a_b").mkdir()
+    return {
+        "models": {
+            "root": str(root),
+            "ctranslate2": "ctranslate2_model",
+            "transformers": "a_b",
+            "files": {"ctranslate2": listed(served)},
+            "alternatives": [
+                {"quantization": "int8", "path": "quantizations/int8", "files": listed(other)}
+            ],
+        },
+        "expected": {"quantization": "float16"},
+    }
+
+
+@pytest.fixture
+def settings(spec: dict[str, Any], tmp_path: Path) -> Settings:
+    clip = {
+        "file": "a.wav",
+        "kind": "speech",
+        "text": "Good morning.",
+        "language": "en",
+        "model": "a/b",
+        "limits": {"cer": 0.0, "wer": 0.0},
+    }
+    clips, scratch = tmp_path / "clips", tmp_path / "scratch"
+    clips.mkdir()
+    scratch.mkdir()
+    (clips / "a.wav").write_bytes(b"RIFF")
+    (clips / "clips.json").write_text(json.dumps([clip]))
+    return replace(load_settings(spec, models=None, clips=clips), scratch=scratch)
+
+
+def compared(settings: Settings) -> dict[str, Check]:
+    return {check.name: check for check in catalogue.checks("R5", settings) if check.id == "R5.9"}
+
+
+def judge(check: Check, settings: Settings) -> Outcome:
+    try:
+        return check.run(settings, lambda _doing: None)
+    except CheckFailedError as error:
+        return Outcome("failed", error.found, error.fix, error.evidence)
+
+
+def test_it_is_planned_only_where_there_is_something_to_compare(settings: Settings) -> None:
+    assert list(compared(settings)) == NAMES
+    assert [check.name for check in catalogue.checks(None, settings)][-3:] == NAMES
+    alone = replace(settings, alternatives=())
+    assert alone.conversions == ()
+    assert catalogue.checks("R5", alone) == catalogue.checks("R5")
+    assert not [check for check in catalogue.checks("R4", settings) if check.id == "R5.9"]
+
+
+def test_the_served_conversion_comes_first(settings: Settings) -> None:
+    served, other = settings.conversions
+    assert (served.quantization, served.directory) == ("float16", "ctranslate2_model")
+    assert (other.quantization, other.directory) == ("int8", "quantizations/int8")
+    assert {entry["path"] for entry in served.files} >= {"model.bin", "tokenizer.json"}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda spec: spec["models"]["alternatives"].append({}), "malformed"),
+        (lambda spec: spec["models"]["alternatives"].append("int8"), "malformed"),
+        (lambda spec: spec["models"]["alternatives"][0].pop("files"), "malformed"),
+        (lambda spec: spec["models"]["alternatives"][0].update(files=None), "malformed"),
+        (
+            lambda spec: spec["models"]["alternatives"].append(spec["models"]["alternatives"][0]),
+            "only once",
+        ),
+        (lambda spec: spec["expected"].update(quantization="int8"), "only once"),
+        (lambda spec: spec["expected"].clear(), "name each"),
+        (lambda spec: spec["models"]["files"].clear(), "no list of files"),
+    ],
+)
+def test_a_comparison_of_something_unknown_is_refused(
+    spec: dict[str, Any], change: Callable[[dict[str, Any]], Any], words: str
+) -> None:
+    change(spec)
+    with pytest.raises(SettingsError, match=words):
+        load_settings(spec, models=None, clips=None)
+
+
+@pytest.mark.parametrize(
+    ("quantization", "cpu", "bound"),
+    [
+        ("float32", "float32", 0.9999),
+        ("float16", "float32", 0.999),
+        ("bfloat16", "float32", 0.99),
+        ("int8", "int8_float32", 0.99),
+        ("int8_float16", "int8_float32", 0.99),
+    ],
+)
+def test_a_cpu_is_asked_for_what_it_has_and_a_gpu_for_what_is_stored(
+    settings: Settings, quantization: str, cpu: str, bound: float
+) -> None:
+    gpu = replace(settings, gpu_given=True)
+    assert r5_quantizations.compute_type(settings, quantization) == cpu
+    assert r5_quantizations.compute_type(gpu, quantization) == quantization
+    named = replace(
+        settings, alternatives=(replace(settings.alternatives[0], quantization=quantization),)
+    )
+    sentence = compared(named)[f"quantization_{quantization}"].expected(named)
+    assert f"computes in {cpu} on cpu" in sentence
+    assert sentence.endswith(f"of at least {bound}")
+
+
+def test_without_a_reference_a_comparison_fails_and_says_so(settings: Settings) -> None:
+    for name in NAMES[1:]:
+        outcome = judge(compared(settings)[name], settings)
+        assert outcome.status == "failed"
+        assert outcome.found == "R5.9 reference_float32 left no reference to compare with"
+        assert outcome.evidence["bytes"] > 0
+        assert outcome.evidence["encoder_cosine"] is None
+
+
+@pytest.mark.parametrize(
+    ("plant", "words"),
+    [
+        (lambda model: (model / "tokenizer.json").unlink(), "tokenizer.json is missing"),
+        (lambda model: (model / "more").write_text("x"), "more is in no manifest"),
+        (lambda model: (model / "config.json").write_text("{}"), "config.json has 2 bytes"),
+    ],
+)
+def test_files_that_differ_from_the_manifest_fail_one_conversion_only(
+    settings: Settings, plant: Callable[[Path], Any], words: str
+) -> None:
+    plant(settings.models / "quantizations/int8")
+    outcome = judge(compared(settings)["quantization_int8"], settings)
+    assert (outcome.status, words in outcome.found) == ("failed", True)
+    assert (outcome.evidence["quantization"], outcome.evidence["bytes"]) == ("int8", None)
+    assert "left no reference" in judge(compared(settings)["quantization_float16"], settings).found
+
+
+def test_weights_of_another_type_fail_by_their_structure(settings: Settings) -> None:
+    path = write_ctranslate2(settings.models / "quantizations/int8", "float32")
+    files = tuple(listed(path))
+    swapped = replace(settings, alternatives=(replace(settings.alternatives[0], files=files),))
+    outcome = judge(compared(swapped)["quantization_int8"], swapped)
+    assert "weights stored as float32, needed weights stored as int8" in outcome.found
+    assert outcome.evidence["bytes"] == sum(file["size"] for file in files)
+
+
+def test_the_slim_variant_makes_no_reference_and_says_why(settings: Settings) -> None:
+    slim = replace(settings, variant="slim")
+    outcome = judge(compared(slim)["reference_float32"], slim)
+    assert (outcome.status, outcome.found) == ("skipped", "the slim variant has no transformers")
+    assert not list(settings.scratch.iterdir() if settings.scratch else [])
+
+
+def test_a_reference_is_read_as_it_was_kept_or_is_not_there(tmp_path: Path) -> None:
+    assert reference.read(tmp_path) is None
+    (tmp_path / "reference.part").mkdir()
+    assert reference.read(tmp_path) is None
+    (tmp_path / "reference.part").rmdir()
+    features = numpy.arange(6, dtype=numpy.float32).reshape(1, 2, 3)
+    texts = {"a.flac": "안녕하세요", "b.flac": ""}
+    reference.keep(tmp_path, Reference(texts, {"a.flac": (features, features * 2)}))
+    found = reference.read(tmp_path)
+    assert found is not None
+    assert found.texts == texts
+    ((name, (kept, output)),) = found.encoded.items()
+    assert name == "a.flac"
+    assert (kept == features).all()
+    assert (output == features * 2).all()
+
+
+def test_agreement_counts_letters_over_all_spoken_clips() -> None:
+    def clip(name: str, text: str | None) -> Clip:
+        return Clip(Path(name), "speech" if text else "silence", text, "en", "a/b", 0.0, 0.0)
+
+    clips = [clip("a", "x"), clip("b", "x"), clip("silent", None)]
+    wanted = Reference({"a": "Good morning.", "b": "Yes", "silent": ""}, {})
+    agree = r5_quantizations._agreement
+    assert agree(clips, wanted, {"a": "good morning", "b": "yes!", "silent": "noise"}) == 1.0
+    # One letter of fifteen.
+    texts = {"a": "good mourning", "b": "yes"}
+    assert agree(clips, wanted, texts) == pytest.approx(1 - 1 / 15, abs=1e-6)
+    assert agree(clips, wanted, {"a": "z" * 99, "b": ""}) == 0.0
+
+
+def test_the_process_knows_its_memory() -> None:
+    before = memory.resident_bytes()
+    held = bytearray(b"x" * 40_000_000)
+    assert memory.resident_bytes() - before > 30_000_000
+    assert len(held) == 40_000_000
+
+
+def test_the_plan_that_is_printed_has_them(spec: dict[str, Any], tmp_path: Path) -> None:
+    """In a process of its own, with nothing but the standard library: planned, run, none lost."""
+    archive = tmp_path / "checks.pyz"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for file in sorted(CHECKS.rglob("*.py")):
+            packed.write(file.resolve(), file.relative_to(CHECKS))
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-I", "-S", str(archive), "--spec", "-", *arguments]
+        return subprocess.run(
+            command, input=json.dumps(spec), capture_output=True, text=True, check=False
+        )
+
+    steps = [f"R5.9/{name}" for name in NAMES]
+    done = run(*(f"--only={step}" for step in steps))
+    first, *results, last = (json.loads(line) for line in done.stdout.splitlines())
+    assert [f"{one['id']}/{one['name']}" for one in first["planned"]] == steps
+    assert [f"{one['id']}/{one['name']}" for one in results] == steps
+    assert last["finished"]["results"] == len(steps)
+    assert {one["status"] for one in results} <= {"failed", "error", "skipped"}
+    assert [line for line in run("--list").stdout.splitlines() if line.startswith("R5.9 ")] == [
+        step.replace("/", " ") for step in steps
+    ]
+    spec["models"]["alternatives"] = []
+    assert run(f"--only={steps[1]}").returncode == 2
