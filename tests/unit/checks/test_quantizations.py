@@ -235,12 +235,19 @@ def test_the_process_knows_its_memory() -> None:
     assert len(held) == 40_000_000
 
 
-def test_the_plan_that_is_printed_has_them(spec: dict[str, Any], tmp_path: Path) -> None:
-    """In a process of its own, with nothing but the standard library: planned, run, none lost."""
-    archive = tmp_path / "checks.pyz"
-    with zipfile.ZipFile(archive, "w") as packed:
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    path = tmp_path / "checks.pyz"
+    with zipfile.ZipFile(path, "w") as packed:
         for file in sorted(CHECKS.rglob("*.py")):
             packed.write(file.resolve(), file.relative_to(CHECKS))
+    return path
+
+
+@pytest.mark.parametrize("gpu", [False, True], ids=["forked", "started anew"])
+def test_the_plan_that_is_printed_has_them(spec: dict[str, Any], archive: Path, gpu: bool) -> None:
+    """In processes with nothing but the standard library: planned, run, none lost."""
+    spec["gpu_given"] = gpu
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-I", "-S", str(archive), "--spec", "-", *arguments]
@@ -260,3 +267,24 @@ def test_the_plan_that_is_printed_has_them(spec: dict[str, Any], tmp_path: Path)
     ]
     spec["models"]["alternatives"] = []
     assert run(f"--only={steps[1]}").returncode == 2
+
+
+def test_a_process_started_anew_finds_the_reference_of_its_run(
+    spec: dict[str, Any], settings: Settings, archive: Path, tmp_path: Path
+) -> None:
+    assert settings.scratch is not None
+    encoded = numpy.zeros((1, 2), dtype=numpy.float32)
+    reference.keep(settings.scratch, Reference({"a.wav": "x"}, {"a.wav": (encoded, encoded)}))
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps({**spec, "clips": str(settings.clips)}))
+
+    def found(*arguments: str) -> str:
+        command = [sys.executable, str(archive), f"--spec={path}", "--result-fd=1", *arguments]
+        done = subprocess.run(
+            [*command, "--only=R5.9/quantization_int8"], capture_output=True, text=True, check=True
+        )
+        return str(json.loads(done.stdout.splitlines()[-1])["found"])
+
+    lost = "left no reference to compare with"
+    assert lost in found()
+    assert lost not in found(f"--scratch={settings.scratch}")
