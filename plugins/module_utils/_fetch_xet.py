@@ -141,12 +141,11 @@ class XetFetch:
             process.end()
         if "error" in answer:
             failure = answer["error"]
-            status = (
-                f" (HTTP {failure['status']} from {failure['url']})" if "url" in failure else ""
-            )
             text = " ".join(str(failure["text"]).split())[:200]
+            if "url" in failure:
+                text = f"HTTP {failure['status']} from {failure['url']}"
             raise self._error(
-                f"{failure['class']}: {text}{status}", "a hub with the Xet service that it names"
+                f"{text} ({failure['class']})", "a hub with the Xet service that it names"
             )
 
     def _error(self, found: str, needed: str) -> SttError:

@@ -6,12 +6,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +16,15 @@ import pytest
 
 from tests.integration.model_lab import (
     CHECKOUT,
-    CHUNK,
     FETCHED,
     REPOSITORY,
-    STREAMS,
-    WEIGHTS,
     Case,
     HubProcess,
-    end_module,
-    make_repository,
     run_module,
     snapshot,
-    start_module,
 )
 
-
-@pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_repository(tmp_path_factory.mktemp("repositories"))
-
-
-@pytest.fixture(scope="module")
-def running_hub(repository: Path) -> Iterator[HubProcess]:
-    with HubProcess(repository.parents[1]) as hub:
-        yield hub
-
-
-@pytest.fixture
-def hub(running_hub: HubProcess) -> HubProcess:
-    running_hub.reset()
-    return running_hub
-
-
-@pytest.fixture
-def case(hub: HubProcess, tmp_path: Path) -> Case:
-    return Case(hub, tmp_path / "stt")
+pytest_plugins = ["tests.integration.model_fixtures"]
 
 
 def test_bad_parameters_get_one_sentence_before_anything_is_asked(
@@ -73,6 +44,10 @@ def test_bad_parameters_get_one_sentence_before_anything_is_asked(
         ({"endpoint": "http://hub.example.com", "token": "hf_x"}, "token: found the endpoint "),
         ({"tools_python": None}, "tools_python: found nothing; needed the Python of the tools"),
         (
+            {"expected_files": [{"path": "../a", "size": 1, "sha256": "0" * 64}]},
+            "expected_files: found {'path': '../a', 'size': 1, ",
+        ),
+        (
             {"expected_files": [{"path": "a", "size": 1, "sha256": "x"}]},
             "expected_files: found {'path': 'a', 'size': 1, 'sha256': 'x'}; needed path, size",
         ),
@@ -84,6 +59,7 @@ def test_bad_parameters_get_one_sentence_before_anything_is_asked(
     assert not case.root.exists()
 
 
+@pytest.mark.fault("missing file")
 def test_missing_tokenizer_stops_the_fetch_before_the_first_byte(
     case: Case, hub: HubProcess
 ) -> None:
@@ -97,20 +73,6 @@ def test_missing_tokenizer_stops_the_fetch_before_the_first_byte(
     )
     assert not [path for path in hub.stats()["paths"] if "/resolve/" in path]
     assert not case.root.exists()
-
-
-def test_full_disk_is_seen_before_the_first_byte(case: Case, hub: HubProcess) -> None:
-    size = 1 << 50
-    expected = [{"path": "model.safetensors", "size": size, "sha256": "a" * 64}]
-    message = case.message(
-        source_path="/nowhere", expected_files=expected, required_files=["model.safetensors"]
-    )
-    needed = size + (16 << 20)
-    assert message.startswith(f"file system of {case.root}: found ")
-    assert f" bytes free; needed {needed} bytes for model {REPOSITORY}@" in message
-    assert message.endswith("fix: free space there, or put root on a larger file system")
-    assert not case.root.exists()
-    assert hub.stats()["requests"] == 0
 
 
 def test_check_mode_predicts_and_writes_nothing(
@@ -182,176 +144,6 @@ def test_locked_files_are_obeyed(case: Case, hub: HubProcess) -> None:
     assert case.ok(expected_files=files)["changed"] is False
 
 
-def test_damage_on_disk_is_found_and_only_that_is_fetched(
-    case: Case, hub: HubProcess, repository: Path
-) -> None:
-    case.ok()
-    victim = case.path / "config.json"
-    status = victim.stat()
-    victim.chmod(0o644)
-    victim.write_bytes(b"?" + victim.read_bytes()[1:])
-    os.utime(victim, ns=(status.st_atime_ns, status.st_mtime_ns))
-    (case.path / "model.safetensors").unlink()
-    (case.path / "stranger.json").write_text("{}")
-    kept = (case.path / "tokenizer.json").stat().st_ino
-    hub.reset()
-    predicted = case.ok(check=True)
-    reason = (
-        "the content of config.json is damaged; model.safetensors is missing; "
-        "stranger.json does not belong to it"
-    )
-    size = (repository / "model.safetensors").stat().st_size + status.st_size
-    assert (predicted["reason"], predicted["bytes_planned"]) == (reason, size)
-    result = case.ok()
-    assert (result["changed"], result["reason"]) == (True, reason)
-    assert result["bytes_downloaded"] == size
-    case.check_published(repository)
-    assert (case.path / "tokenizer.json").stat().st_ino == kept
-    assert hub.sent("tokenizer.json") == 0
-    assert case.ok()["changed"] is False
-
-
-def test_full_verification_finds_what_moves_no_time(
-    case: Case, hub: HubProcess, repository: Path
-) -> None:
-    """A bit that rots on the disk moves no stamp; a manifest with the new stamp stands for it."""
-    case.ok()
-    victim = case.path / "model.safetensors"
-    with victim.open("r+b") as stream:
-        stream.seek(12_345_678)
-        stream.write(b"rotten")
-    manifest_path = case.path.with_name(f"{case.path.name}.manifest.json")
-    manifest = json.loads(manifest_path.read_text())
-    status = victim.stat()
-    stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-    manifest["stamps"]["model.safetensors"] = stamp
-    manifest_path.write_text(json.dumps(manifest))
-    assert case.ok()["changed"] is False
-    hub.reset()
-    result = case.ok(verify="full")
-    assert result["reason"] == "the content of model.safetensors is damaged"
-    assert result["bytes_downloaded"] == hub.sent("model.safetensors") == status.st_size
-    case.check_published(repository)
-    assert case.ok(verify="full")["changed"] is False
-
-
-def test_lost_manifest_costs_no_download(case: Case, hub: HubProcess, repository: Path) -> None:
-    case.ok()
-    case.path.with_name(f"{case.path.name}.manifest.json").unlink()
-    hub.reset()
-    result = case.ok()
-    assert (result["changed"], result["reason"]) == (True, "its manifest is missing")
-    assert result["bytes_downloaded"] == 0
-    case.check_published(repository)
-    assert case.ok()["changed"] is False
-
-
-def test_two_runs_at_once_share_one_download(case: Case, hub: HubProcess, repository: Path) -> None:
-    hub.fault("rate", path=WEIGHTS, value=3_000_000)
-    both = [start_module("stt_model_fetch", case.params) for _unused in range(2)]
-    results = [end_module(process) for process in both]
-    assert [result.get("failed") for result in results] == [None, None], results
-    case.check_published(repository)
-    assert hub.sent("model.safetensors") == (repository / "model.safetensors").stat().st_size
-    assert all(result["files"] == results[0]["files"] for result in results)
-
-
-def test_runs_with_job_roots_of_their_own_do_not_disturb_each_other(
-    case: Case, hub: HubProcess, repository: Path
-) -> None:
-    hub.fault("rate", path=WEIGHTS, value=3_000_000)
-    places = [{**case.params, "jobs_root": str(case.root / f"jobs-{name}")} for name in "ab"]
-    both = [start_module("stt_model_fetch", params) for params in places]
-    results = [end_module(process) for process in both]
-    assert [result.get("failed") for result in results] == [None, None], results
-    case.check_published(repository)
-    size = sum((repository / name).stat().st_size for name in FETCHED)
-    assert sorted(result["bytes_downloaded"] for result in results) == [0, size]
-
-
-def test_started_job_goes_on_and_is_attached_to(
-    case: Case, hub: HubProcess, repository: Path
-) -> None:
-    hub.fault("rate", path=WEIGHTS, value=1_000_000)
-    began = time.monotonic()
-    started = case.ok(wait=False)
-    assert time.monotonic() - began < 5
-    assert started["changed"] is True
-    assert started["job"]["status"] == "running"
-    impatient = case.message(timeout=0.2)
-    assert impatient.startswith("job fetch-")
-    assert "found it still runs after 0.2 s: {'bytes': " in impatient
-    assert impatient.endswith("fix: run again to attach to it, or give more timeout")
-    attached = case.ok()
-    assert attached["changed"] is True
-    # Attaching asks the hub for nothing of its own: the first call asked, this one did not.
-    asked = {path: n["GET"] for path, n in hub.stats()["paths"].items() if "/api/" in path}
-    assert set(asked.values()) == {1}
-    case.check_published(repository)
-    assert case.ok(wait=False)["changed"] is False
-
-
-@pytest.mark.parametrize("chunks", [2, 12, 19])
-def test_killed_download_goes_on_where_it_stopped(
-    case: Case, hub: HubProcess, repository: Path, chunks: int
-) -> None:
-    size = (repository / "model.safetensors").stat().st_size
-    total = sum((repository / name).stat().st_size for name in FETCHED)
-    # So many chunks arrive, the next ones stop half-way: there the job is killed.
-    hub.fault("stall", path=WEIGHTS, after=0.5, skip=chunks)
-    case.ok(wait=False)
-    os.kill(case.wait_for_bytes(chunks * CHUNK + CHUNK // 4), signal.SIGKILL)
-    sent = hub.sent("model.safetensors")
-    case.check_nothing_published()
-    hub.reset()
-    result = case.ok()
-    case.check_published(repository)
-    assert result["bytes_resumed"] == total - size + chunks * CHUNK
-    assert result["bytes_resumed"] + result["bytes_downloaded"] == total
-    # What was fetched twice is at most one chunk for each stream.
-    assert sent + hub.sent("model.safetensors") <= size + STREAMS * CHUNK
-
-
-def test_killed_caller_does_not_end_the_job(case: Case, hub: HubProcess, repository: Path) -> None:
-    hub.fault("rate", path=WEIGHTS, value=4_000_000)
-    caller = start_module("stt_model_fetch", case.params)
-    while not (case.root / "jobs").exists() or not any((case.root / "jobs").glob("*/state.json")):
-        assert caller.poll() is None
-        time.sleep(0.02)
-    case.wait_for_bytes(1_000_000)
-    caller.kill()
-    caller.communicate(timeout=20)
-    case.ok()
-    case.check_published(repository)
-    assert hub.sent("model.safetensors") == (repository / "model.safetensors").stat().st_size
-
-
-def test_lost_job_is_said_as_such(case: Case, hub: HubProcess) -> None:
-    hub.fault("rate", path=WEIGHTS, value=1_000_000)
-    process = start_module("stt_model_fetch", case.params)
-    while not (case.root / "jobs").exists() or not any((case.root / "jobs").glob("*/state.json")):
-        assert process.poll() is None
-        time.sleep(0.02)
-    os.kill(case.wait_for_bytes(100_000), signal.SIGKILL)
-    result = end_module(process)
-    assert result["failed"] is True
-    assert "found its process gone without a result; needed the process to run" in result["msg"]
-
-
-def test_model_brought_by_hand(case: Case, hub: HubProcess, repository: Path) -> None:
-    files = case.ok()["files"]
-    hub.reset()
-    other = Case(hub, case.root.with_name("offline"))
-    brought: dict[str, Any] = {"source_path": str(repository), "endpoint": "https://hub.invalid"}
-    brought |= {"commit": case.params["commit"], "tools_python": None}
-    message = other.message(**brought)
-    assert message.startswith("source_path: found no expected_files; needed size and hash of every")
-    result = other.ok(**brought, expected_files=files)
-    assert result["files"] == files
-    other.check_published(repository)
-    assert hub.stats()["requests"] == 0
-
-
 def test_branch_is_resolved_and_listed(hub: HubProcess, repository: Path) -> None:
     commit = hub.commit()
     params = {"endpoint": hub.url, "repository": REPOSITORY, "tools_python": sys.executable}
@@ -369,6 +161,7 @@ def test_branch_is_resolved_and_listed(hub: HubProcess, repository: Path) -> Non
     assert failed["object"] == "model lab/other"
 
 
+@pytest.mark.fault("moved branch")
 def test_moved_branch_does_not_move_a_fetch_by_commit(
     case: Case, hub: HubProcess, repository: Path
 ) -> None:
