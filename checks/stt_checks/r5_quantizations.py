@@ -8,6 +8,7 @@ has imported nothing before, so that its peak memory is its own.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -57,7 +58,8 @@ ON_CPU = {
 MEASURED = (
     "bytes: all files of the conversion; load_seconds: the first load in this process, its files "
     "in the page cache, because they were just read for their hashes; real_time_factor: time of "
-    "transcribing over time of speech, decoding of audio left out; peak_memory_bytes: the whole "
+    "transcribing over time of speech, decoding of audio left out; load_average: of the host over "
+    "a minute, more than its processors when others were working; peak_memory_bytes: the whole "
     "process, its imports (imported_memory_bytes) not taken off; gpu_memory_bytes: what the GPU "
     "holds more after transcribing than before loading; text_agreement: 1 - edit distance of "
     "letters and digits to the texts of transformers in float32 (greedy, not by beams)"
@@ -259,7 +261,7 @@ class _Comparison:
             self.progress(f"encoding {clip}")
             cosines[clip] = encoder_cosine(model, features, output)
         worst = min(cosines.values())
-        self.figures |= {"encoder_cosine": round(worst, 7), "cosines": cosines}
+        self.figures |= {"encoder_cosine": round(worst, 9), "cosines": cosines}
         least = _bound(self.settings, self.conversion.quantization)
         require(worst >= least, f"the encoder's cosine with float32 is {worst:.5f}, below {least}")
 
@@ -286,6 +288,7 @@ class _Comparison:
             "clips": len(chosen),
             "beam_size": BEAM_SIZE,
             "cpu_threads": cpu_count(),
+            "load_average": round(os.getloadavg()[0], 2),
             "measured": MEASURED,
         }
         return texts, judged

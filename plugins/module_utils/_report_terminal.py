@@ -129,7 +129,8 @@ def _quantizations(report: Mapping[str, Any], language: str) -> Iterator[Line]:
         first, *others = zip(cells, columns, strict=True)
         figures = [" " * (most - width(cell)) + cell for cell, most in others]
         yield Line(INDENT + "  ".join([pad(*first), *figures]))
-    yield Line(f"{INDENT}{text('quantizations_note', language)}")
+    sentences = text("quantizations_note", language).split(". ")
+    yield from (Line(f"{INDENT}{sentence.rstrip('.')}.") for sentence in sentences)
 
 
 def _failure(failure: Mapping[str, Any], language: str) -> Iterator[Line]:

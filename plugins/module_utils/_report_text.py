@@ -74,13 +74,14 @@ TEXTS: dict[str, dict[str, str]] = {
     "quantizations": {"ko": "양자화별 비교", "en": "Quantizations compared"},
     "quantizations_note": {
         "ko": (
-            "이 서버에서 같은 음성 파일로 측정했습니다. 실시간 계수는 처리 시간 / 음성 길이, "
-            "메모리는 프로세스 전체의 최대값, 코사인과 문장 일치율은 원본 모델 float32 기준입니다."
+            "이 서버에서 같은 음성 파일로 측정했습니다. 실시간 계수는 처리 시간 / 음성 길이이고, "
+            "메모리는 프로세스 전체의 최대값입니다. 코사인과 문장 일치율은 원본 모델의 float32 "
+            "결과와 비교한 값입니다."
         ),
         "en": (
             "Measured on this server with the same clips. Real-time factor: time taken / length "
-            "of speech. Memory: the most that the whole process held. Cosine and text: against the "
-            "original model in float32."
+            "of speech; memory: the most that the whole process held. Cosine and text: held "
+            "against the original model in float32."
         ),
     },
     "computed_in": {"ko": "계산 형식", "en": "Computed in"},

