@@ -79,6 +79,7 @@ def measure_fetch(stand: Stand, part: str, rate: int | None = None) -> None:
             values = {
                 "seconds": fetched.run.seconds,
                 "seconds_until_on_disk": fetched.run.seconds + durable,
+                "processor_seconds": fetched.processor_seconds,
                 "peak_memory_bytes": float(fetched.peak_memory_bytes),
             }
             if tool == "ours":

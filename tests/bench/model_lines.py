@@ -36,6 +36,9 @@ def _fetch(result: Result) -> list[Line]:
     def memory(tool: str) -> Spread | None:
         return result.spread("fetch", tool, "peak_memory_bytes", MEGABYTES)
 
+    def used(tool: str) -> Spread | None:
+        return result.spread("fetch", tool, "processor_seconds")
+
     ours = seconds("ours")
     label = "fetch at loopback speed"
     return [
@@ -51,6 +54,10 @@ def _fetch(result: Result) -> list[Line]:
             on_disk("ours"),
             on_disk("curl"),
             CURL,
+        ),
+        Line("fetch_processor_hf", "fetch, processor time", "s", used("ours"), used("hf"), HF),
+        Line(
+            "fetch_processor_curl", "fetch, processor time", "s", used("ours"), used("curl"), CURL
         ),
         Line(
             "fetch_memory_hf",

@@ -1,6 +1,6 @@
 # Copyright (c) stt.engine contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Processes with their time and their peak of memory, as the kernel counted them."""
+"""Processes with their time, memory and processor time, as the kernel counted them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ _POLL_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class Run:
-    """A process that ended; the peak is that of the largest of it and its children."""
+    """A process that ended, with the peak of the largest of it and its children."""
 
     seconds: float
     status: int
     output: str
     complaints: str
     peak_memory_bytes: int
+    processor_seconds: float
 
     @property
     def problem(self) -> str:
@@ -66,7 +67,7 @@ def run(
             env=None if environment is None else dict(environment),
             start_new_session=True,
         )
-        with Peak(lambda: process.pid) as peak:
+        with Watch(lambda: process.pid) as watch:
             try:
                 process.wait(timeout=limit)
             except subprocess.TimeoutExpired:
@@ -75,7 +76,14 @@ def run(
             seconds = time.perf_counter() - began
         said.seek(0)
         complained.seek(0)
-        return Run(seconds, process.returncode, said.read(), complained.read(), peak.bytes)
+        return Run(
+            seconds=seconds,
+            status=process.returncode,
+            output=said.read(),
+            complaints=complained.read(),
+            peak_memory_bytes=watch.peak_bytes,
+            processor_seconds=watch.processor_seconds,
+        )
 
 
 def kill_group(pid: int) -> None:
@@ -84,21 +92,28 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-class Peak:
-    """Reads, while a process runs, the most memory that it or one of its children ever held.
+class Watch:
+    """Reads, while a process runs, what the kernel counts of it and of its children.
 
-    The kernel keeps the peak, so reading it late costs nothing; only what grows in the last
-    moment before the end is not seen. What a wait tells is of no use: a process begins with the
-    peak of the one that started it.
+    ``peak_bytes`` is the most memory that one of them ever held, ``processor_seconds`` what all
+    have used. The kernel keeps both, so reading them late costs nothing; only what happens in the
+    last moment before an end is not seen. What a wait tells is of no use: a process begins with
+    the peak of the one that started it, and a job is nobody's child.
     """
 
     def __init__(self, find: Callable[[], int | None]) -> None:
         self._find = find
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch)
-        self.bytes = 0
+        self._used: dict[int, float] = {}
+        self.peak_bytes = 0
 
-    def __enter__(self) -> Peak:
+    @property
+    def processor_seconds(self) -> float:
+        """Seconds of processor time, of all processes together."""
+        return sum(self._used.values())
+
+    def __enter__(self) -> Watch:
         self._thread.start()
         return self
 
@@ -115,9 +130,11 @@ class Peak:
         pid: int | None = None
         while not self._ended.wait(_POLL_SECONDS):
             pid = pid or self._find()
-            if pid is not None:
-                for one in (pid, *children(pid)):
-                    self.bytes = max(self.bytes, resident_peak(one))
+            if pid is None:
+                continue
+            for one in (pid, *children(pid)):
+                self.peak_bytes = max(self.peak_bytes, resident_peak(one))
+                self._used[one] = max(self._used.get(one, 0.0), processor_seconds(one))
 
 
 def children(pid: int) -> list[int]:
@@ -134,6 +151,15 @@ def resident_peak(pid: int) -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has used, in user and in kernel mode; 0 when it is gone."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        # The name before the last parenthesis may hold anything.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def job_pid(jobs: Path) -> int | None:

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from tests.bench.place import CHECKOUT, PATTERNS, REPOSITORY, WEIGHTS
-from tests.bench.processes import Peak, Run, job_pid, run
+from tests.bench.processes import Run, Watch, job_pid, run
 from tests.integration.model_lab import RUNNER, HubProcess
 
 # Longer than any run here; what takes longer hangs.
@@ -32,8 +32,15 @@ class Fetched:
     directory: Path
     run: Run
     peak_memory_bytes: int
+    processor_seconds: float
     problem: str
     result: Mapping[str, Any]
+
+    @classmethod
+    def by(cls, run: Run, directory: Path) -> Fetched:
+        """What one process has done by itself."""
+        used = run.processor_seconds
+        return cls(directory, run, run.peak_memory_bytes, used, run.problem, {})
 
 
 def stream_settings() -> tuple[int, int]:
@@ -85,7 +92,7 @@ class Ours:
         """One call of the module, from the start of its process to its end."""
         arguments = {**self.parameters, **changes, "_ansible_check_mode": False}
         environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / ".collections")}
-        with Peak(lambda: job_pid(self.jobs)) as peak:
+        with Watch(lambda: job_pid(self.jobs)) as job:
             done = run(
                 [sys.executable, "-c", RUNNER],
                 data=json.dumps(["stt_model_fetch", arguments]),
@@ -96,8 +103,14 @@ class Ours:
         problem = str(result.get("msg", "")) if result.get("failed") else done.problem
         place = self.root / "models" / REPOSITORY.replace("/", "_") / self.parameters["commit"]
         # The module's own process lists the files and waits while the job has them.
-        largest = max(peak.bytes, done.peak_memory_bytes)
-        return Fetched(place, done, largest, problem, {**result, "job_bytes": peak.bytes})
+        return Fetched(
+            directory=place,
+            run=done,
+            peak_memory_bytes=max(job.peak_bytes, done.peak_memory_bytes),
+            processor_seconds=job.processor_seconds + done.processor_seconds,
+            problem=problem,
+            result={**result, "job_bytes": job.peak_bytes},
+        )
 
 
 class Hf:
@@ -123,7 +136,7 @@ class Hf:
     def fetch(self) -> Fetched:
         """One call of the command."""
         done = run(self.command, environment=self.environment, limit=LIMIT)
-        return Fetched(self.directory, done, done.peak_memory_bytes, done.problem, {})
+        return Fetched.by(done, self.directory)
 
 
 class Curl:
@@ -138,7 +151,7 @@ class Curl:
         self.directory.mkdir(parents=True)
         command = ["curl", "-fsS", "-o", str(self.directory / WEIGHTS), self.url]
         done = run(command, limit=LIMIT)
-        return Fetched(self.directory, done, done.peak_memory_bytes, done.problem, {})
+        return Fetched.by(done, self.directory)
 
 
 def _result(done: Run) -> dict[str, Any]:

@@ -38,6 +38,16 @@ def test_peak_of_a_child_counts() -> None:
     assert run([sys.executable, "-c", program], limit=60).peak_memory_bytes > size
 
 
+def test_processor_time_is_that_of_the_process_and_its_children() -> None:
+    busy = "import time\nwhile time.process_time() < 0.5: pass"
+    alone = run([sys.executable, "-S", "-c", busy], limit=60)
+    assert 0.4 < alone.processor_seconds < 2
+    both = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {busy!r}])\n{busy}"
+    assert 0.8 < run([sys.executable, "-c", both], limit=60).processor_seconds < 4
+    idle = run(["sleep", "0.3"], limit=60)
+    assert idle.processor_seconds < 0.2
+
+
 def test_failure_and_hang_are_problems() -> None:
     failed = run(["sh", "-c", "echo first >&2; echo last >&2; exit 3"], limit=60)
     assert failed.problem == "ended with 3: last"
