@@ -58,6 +58,8 @@ class Variable:
     dtype: str
     size: int
     offset: int
+    # Only of a setting, which has no dimensions.
+    value: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class ModelBin:
     encoder_layers: int
     decoder_layers: int
     quantization: str
+    encoder_heads: int | None = None
+    decoder_heads: int | None = None
 
     @property
     def parameters(self) -> int:
@@ -111,6 +115,8 @@ class ModelBin:
             "hidden_size": self.hidden_size,
             "encoder_layers": self.encoder_layers,
             "decoder_layers": self.decoder_layers,
+            "encoder_heads": self.encoder_heads,
+            "decoder_heads": self.decoder_heads,
             "quantization": self.quantization,
         }
 
@@ -189,6 +195,9 @@ class _Reader:
                 f"{size} bytes for {name}, whose shape {list(shape)} needs {wanted}"
             )
         offset = self.position
+        if not shape and not dtype.endswith(("float16", "float32")):
+            value = int.from_bytes(self._take(size, f"the value of {name}"), "little", signed=True)
+            return name, Variable(shape, dtype, size, offset, value)
         self._skip(size, f"the weights of {name}")
         return name, Variable(shape, dtype, size, offset)
 
@@ -219,6 +228,11 @@ class _Reader:
 
         convolution = shape_of("encoder/conv1/weight", 3)
         embeddings = shape_of("decoder/embeddings/weight", 2)
+
+        def heads_of(stack: str) -> int | None:
+            setting = variables.get(f"{stack}/num_heads")
+            return setting.value if setting is not None else None
+
         layers: dict[str, set[int]] = {"encoder": set(), "decoder": set()}
         for name in variables:
             match = LAYER.match(name)
@@ -241,6 +255,8 @@ class _Reader:
             encoder_layers=len(layers["encoder"]),
             decoder_layers=len(layers["decoder"]),
             quantization=self._quantization(variables),
+            encoder_heads=heads_of("encoder"),
+            decoder_heads=heads_of("decoder"),
         )
 
     def _quantization(self, variables: Mapping[str, Variable]) -> str:

@@ -9,16 +9,29 @@ copy with this same file again. Standard library only.
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import struct
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ._judgement import Finding, Judgement, read_json
 from ._model_bin import ModelBin, ModelBinError, read_model_bin
+from ._model_settings import judge_heads_of_source, judge_origin, judge_settings
+from ._safetensors import SafetensorsError, Tensors, read_safetensors_header, weight_files
+from ._whisper_tensors import expected_model_size, judge_checkpoint, judge_variables
+
+# What reads a model takes from here, wherever it is made.
+__all__ = [
+    "CTRANSLATE2_FILES",
+    "Finding",
+    "Judgement",
+    "SafetensorsError",
+    "Tensors",
+    "expected_model_size",
+    "judge_ctranslate2",
+    "links_that_leave",
+    "read_safetensors_header",
+    "weight_files",
+]
 
 CTRANSLATE2_FILES = (
     "config.json",
@@ -27,72 +40,24 @@ CTRANSLATE2_FILES = (
     "tokenizer.json",
     "vocabulary.json",
 )
-CONFIG_KEYS = ("alignment_heads", "lang_ids", "suppress_ids", "suppress_ids_begin")
 SAMPLING_RATE = 16000
 # From this size on a Whisper vocabulary holds the languages, and CTranslate2 knows a multilingual
 # model only by the empty-string token.
 MULTILINGUAL_VOCABULARY = 51865
-ITEM_SIZES = {
-    "F64": 8,
-    "F32": 4,
-    "F16": 2,
-    "BF16": 2,
-    "I64": 8,
-    "I32": 4,
-    "I16": 2,
-    "I8": 1,
-    "U8": 1,
-}
-FLOATING_SIZES = {"float32": 4, "float16": 2, "bfloat16": 2}
-MAXIMUM_SAFETENSORS_HEADER = 100_000_000
-SIZE_TOLERANCE = 0.02
-SIZE_SLACK_BYTES = 64 * 1024
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong, in the four words of every error."""
-
-    object: str
-    found: str
-    needed: str
-    fix: str
-
-    def sentence(self) -> str:
-        return f"{self.object}: found {self.found}; needed {self.needed}; fix: {self.fix}"
-
-
-@dataclass
-class Judgement:
-    """What was found in a directory: facts as JSON values, and everything that is wrong."""
-
-    facts: dict[str, Any] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-
-    def add(self, object_: str, found: str, needed: str, fix: str) -> None:
-        self.findings.append(Finding(object_, found, needed, fix))
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """The header of a safetensors file: type and shape of each tensor."""
-
-    shapes: dict[str, tuple[str, tuple[int, ...]]]
-    size: int
-
-    @property
-    def parameters(self) -> int:
-        return sum(math.prod(shape) for _type, shape in self.shapes.values())
-
-
-class SafetensorsError(Exception):
-    """A weights file that is not a complete safetensors file."""
 
 
 def judge_ctranslate2(
-    directory: Path, *, quantization: str | None = None, mel_bins: int | None = None
+    directory: Path,
+    *,
+    quantization: str | None = None,
+    mel_bins: int | None = None,
+    source: Path | None = None,
 ) -> Judgement:
-    """Judge a converted model; ``quantization`` and ``mel_bins`` are held against it when given."""
+    """Judge a converted model; ``quantization`` and ``mel_bins`` are held against it when given.
+
+    With ``source``, the directory of the original, every variable, the size and the settings must
+    be what that gives; a ``quantization`` must be given then.
+    """
     judgement = Judgement()
     missing = [name for name in CTRANSLATE2_FILES if not (directory / name).is_file()]
     for name in missing:
@@ -104,7 +69,7 @@ def judge_ctranslate2(
         )
     model = _judge_weights(directory, judgement, quantization)
     documents = {
-        name: _read_json(directory / name, judgement)
+        name: read_json(directory / name, judgement, "convert the model again")
         for name in CTRANSLATE2_FILES
         if name.endswith(".json") and name not in missing
     }
@@ -113,7 +78,16 @@ def judge_ctranslate2(
     _judge_preprocessor(
         directory, documents.get("preprocessor_config.json"), model, mel_bins, judgement
     )
-    _judge_config(directory, documents.get("config.json"), vocabulary, judgement)
+    if documents.get("config.json") is not None:
+        judge_settings(directory, documents["config.json"], vocabulary, model, judgement)
+    judge_origin(directory, source, judgement)
+    if source is not None and quantization is not None:
+        checkpoint, of_source = judge_checkpoint(source)
+        judgement.facts.update(of_source.facts)
+        judgement.findings += of_source.findings
+        if checkpoint is not None and model is not None:
+            judge_heads_of_source(checkpoint.config, model, judgement)
+            judge_variables(checkpoint, model, quantization, judgement)
     return judgement
 
 
@@ -127,70 +101,6 @@ def links_that_leave(directory: Path) -> list[str]:
             if path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(root)):
                 leaving.append(str(path.relative_to(directory)))
     return sorted(leaving)
-
-
-def read_safetensors_header(path: Path) -> Tensors:
-    """Read a safetensors file's header and hold it against the file's size."""
-    size = path.stat().st_size
-    with path.open("rb") as stream:
-        head = stream.read(8)
-        length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
-        if not 2 <= length <= min(MAXIMUM_SAFETENSORS_HEADER, size - 8):
-            raise SafetensorsError(f"a header of {length} bytes in a file of {size} bytes")
-        try:
-            header = json.loads(stream.read(length))
-        except ValueError as error:
-            raise SafetensorsError("a header that is no JSON") from error
-    shapes: dict[str, tuple[str, tuple[int, ...]]] = {}
-    end = 0
-    for name, entry in header.items() if isinstance(header, dict) else ():
-        if name == "__metadata__":
-            continue
-        try:
-            kind, shape, (begin, finish) = entry["dtype"], entry["shape"], entry["data_offsets"]
-            wanted = math.prod(shape) * ITEM_SIZES[kind]
-        except (KeyError, TypeError, ValueError) as error:
-            raise SafetensorsError(f"a malformed entry for {name}") from error
-        if finish - begin != wanted:
-            raise SafetensorsError(f"{finish - begin} bytes for {name}, which needs {wanted}")
-        shapes[name] = (kind, tuple(shape))
-        end = max(end, finish)
-    if not shapes:
-        raise SafetensorsError("no tensors")
-    if 8 + length + end != size:
-        raise SafetensorsError(f"{size} bytes where the header describes {8 + length + end}")
-    return Tensors(shapes, size)
-
-
-def weight_files(directory: Path) -> list[Path]:
-    """The safetensors files of a model: the single one, or the shards its index names."""
-    index = directory / "model.safetensors.index.json"
-    if index.is_file():
-        names = set(json.loads(index.read_bytes())["weight_map"].values())
-        return [directory / name for name in sorted(names)]
-    return [directory / "model.safetensors"]
-
-
-def expected_model_size(tensors: Iterable[Tensors], quantization: str) -> tuple[int, int]:
-    """The least and most bytes a conversion of these tensors to ``quantization`` may have."""
-    integer = quantization.startswith("int8")
-    floating = quantization.partition("_")[2] or ("" if integer else quantization)
-    total = 0
-    for part in tensors:
-        for name, (kind, shape) in part.shapes.items():
-            count = math.prod(shape)
-            item = FLOATING_SIZES.get(floating, ITEM_SIZES[kind])
-            if name.startswith("proj_out"):
-                # The output projection shares the embeddings, and is stored once.
-                continue
-            if integer and len(shape) >= 2 and "embed_positions" not in name:
-                total += count + 4 * shape[0]
-            else:
-                total += count * item
-    return (
-        int(total * (1 - SIZE_TOLERANCE)) - SIZE_SLACK_BYTES,
-        int(total * (1 + SIZE_TOLERANCE)) + SIZE_SLACK_BYTES,
-    )
 
 
 def _judge_weights(
@@ -331,44 +241,6 @@ def _judge_preprocessor(
         )
     if mel_bins is not None and size != mel_bins:
         judgement.add(path, f"feature_size {size}", f"feature_size {mel_bins}", again)
-
-
-def _judge_config(
-    directory: Path, document: Any, vocabulary: list[str] | None, judgement: Judgement
-) -> None:
-    if document is None:
-        return
-    path = str(directory / "config.json")
-    again = "convert the model again; this file is the converter's, not the original model's"
-    keys = document.keys() if isinstance(document, dict) else ()
-    missing = [key for key in CONFIG_KEYS if key not in keys]
-    if missing:
-        judgement.add(path, f"no {', '.join(missing)}", "CTranslate2's settings for Whisper", again)
-        return
-    languages = document["lang_ids"] or []
-    judgement.facts["languages"] = len(languages)
-    if vocabulary is not None:
-        outside = [index for index in languages if not 0 <= index < len(vocabulary)]
-        if outside:
-            judgement.add(
-                path,
-                f"language ids outside the vocabulary, first {outside[0]}",
-                f"ids below {len(vocabulary)}",
-                again,
-            )
-
-
-def _read_json(path: Path, judgement: Judgement) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        judgement.add(
-            str(path),
-            f"a file that is no JSON ({error})",
-            "a JSON document",
-            "convert the model again from a verified source",
-        )
-        return None
 
 
 def _kind(document: Any) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,29 @@ TYPES = ("float32", "int8", "int16", "int32", "float16", "bfloat16")
 ITEM_SIZES = {"float32": 4, "int8": 1, "int16": 2, "int32": 4, "float16": 2, "bfloat16": 2}
 SAFETENSORS_TYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 PROJECTION = {"decoder/projection/weight": "decoder/embeddings/weight"}
-VOCABULARY = [f"token{number}" for number in range(18)] + ["", "<|endoftext|>"]
+VOCABULARY = [f"token{number}" for number in range(16)]
+VOCABULARY += ["<|en|>", "<|ko|>", "", "<|endoftext|>"]
+CONFIG = {
+    "model_type": "whisper",
+    "d_model": 4,
+    "encoder_layers": 2,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 8,
+    "decoder_ffn_dim": 8,
+    "num_mel_bins": 128,
+    "vocab_size": 20,
+    "max_source_positions": 6,
+    "max_target_positions": 5,
+    "torch_dtype": "float16",
+}
+GENERATION_CONFIG = {
+    "alignment_heads": [[0, 0], [0, 1]],
+    "begin_suppress_tokens": [1, 19],
+    "lang_to_id": {"<|ko|>": 17, "<|en|>": 16},
+    "suppress_tokens": [2, 5],
+}
 
 
 @dataclass(frozen=True)
@@ -28,26 +51,75 @@ class TensorSpec:
     dtype: str
     size: int | None = None
     type_id: int | None = None
+    value: int = 0
 
 
 def whisper_tensors(quantization: str) -> list[TensorSpec]:
     """The variables of a Whisper with 20 tokens, 4 dimensions, 2 + 1 layers and 128 mel bins."""
     integer = quantization.startswith("int8")
     floating = quantization.removeprefix("int8_")
-    matrices: list[tuple[str, tuple[int, ...]]] = [
-        ("encoder/conv1/weight", (4, 128, 1)),
-        ("encoder/layer_0/ffn/linear_0/weight", (8, 4)),
-        ("encoder/layer_1/ffn/linear_0/weight", (8, 4)),
-        ("decoder/embeddings/weight", (20, 4)),
-        ("decoder/layer_0/ffn/linear_0/weight", (8, 4)),
+    matrices: dict[str, tuple[int, ...]] = {
+        "encoder/conv1": (4, 128, 3),
+        "encoder/conv2": (4, 4, 3),
+        "decoder/embeddings": (20, 4),
+    }
+    vectors: dict[str, int] = {}
+    norms = ["encoder/layer_norm", "decoder/layer_norm"]
+    for layer in ("encoder/layer_0", "encoder/layer_1", "decoder/layer_0"):
+        matrices |= {
+            f"{layer}/self_attention/linear_0": (12, 4),
+            f"{layer}/self_attention/linear_1": (4, 4),
+            f"{layer}/ffn/linear_0": (8, 4),
+            f"{layer}/ffn/linear_1": (4, 8),
+        }
+        norms += [f"{layer}/self_attention/layer_norm", f"{layer}/ffn/layer_norm"]
+    for number, rows in enumerate((4, 8, 4)):
+        matrices[f"decoder/layer_0/attention/linear_{number}"] = (rows, 4)
+    norms.append("decoder/layer_0/attention/layer_norm")
+    for norm in norms:
+        vectors |= {f"{norm}/gamma": 4, f"{norm}/beta": 4}
+    tensors = [
+        TensorSpec("decoder/num_heads", (), "int16", value=2),
+        TensorSpec("encoder/num_heads", (), "int16", value=2),
+        TensorSpec("encoder/position_encodings/encodings", (6, 4), floating),
+        TensorSpec("decoder/position_encodings/encodings", (5, 4), floating),
     ]
-    tensors = [TensorSpec("decoder/layer_0/num_heads", (), "int16")]
-    for name, shape in matrices:
-        tensors.append(TensorSpec(name, shape, "int8" if integer else floating))
+    for name, shape in matrices.items():
+        tensors.append(TensorSpec(f"{name}/weight", shape, "int8" if integer else floating))
         if integer:
-            tensors.append(TensorSpec(f"{name}_scale", shape[:1], "float32"))
-        tensors.append(TensorSpec(name.replace("weight", "bias"), shape[:1], floating))
+            tensors.append(TensorSpec(f"{name}/weight_scale", shape[:1], "float32"))
+        if name != "decoder/embeddings":
+            vectors[f"{name}/bias"] = shape[0]
+    tensors += [TensorSpec(name, (size,), floating) for name, size in vectors.items()]
     return sorted(tensors, key=lambda tensor: tensor.name)
+
+
+def source_tensors() -> dict[str, tuple[int, ...]]:
+    """The tensors of the checkpoint that whisper_tensors() is the conversion of."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "model.encoder.conv1.weight": (4, 128, 3),
+        "model.encoder.conv1.bias": (4,),
+        "model.encoder.conv2.weight": (4, 4, 3),
+        "model.encoder.conv2.bias": (4,),
+        "model.encoder.embed_positions.weight": (6, 4),
+        "model.decoder.embed_positions.weight": (5, 4),
+        "model.decoder.embed_tokens.weight": (20, 4),
+    }
+    norms = ["model.encoder.layer_norm", "model.decoder.layer_norm"]
+    for stack, layer in (("encoder", 0), ("encoder", 1), ("decoder", 0)):
+        here = f"model.{stack}.layers.{layer}"
+        for attention in ("self_attn", "encoder_attn") if stack == "decoder" else ("self_attn",):
+            for part in ("q_proj", "k_proj", "v_proj", "out_proj"):
+                shapes[f"{here}.{attention}.{part}.weight"] = (4, 4)
+                if part != "k_proj":
+                    shapes[f"{here}.{attention}.{part}.bias"] = (4,)
+            norms.append(f"{here}.{attention}_layer_norm")
+        shapes |= {f"{here}.fc1.weight": (8, 4), f"{here}.fc1.bias": (8,)}
+        shapes |= {f"{here}.fc2.weight": (4, 8), f"{here}.fc2.bias": (4,)}
+        norms.append(f"{here}.final_layer_norm")
+    for norm in norms:
+        shapes |= {f"{norm}.weight": (4,), f"{norm}.bias": (4,)}
+    return shapes
 
 
 def model_bin(tensors: Sequence[TensorSpec], aliases: Mapping[str, str] | None = None) -> bytes:
@@ -65,7 +137,7 @@ def model_bin(tensors: Sequence[TensorSpec], aliases: Mapping[str, str] | None =
             struct.pack(f"<B{len(tensor.shape)}I", len(tensor.shape), *tensor.shape),
             struct.pack("<BI", type_id, size),
             # A gigabyte of weights is left to the test that wants a hole there.
-            bytes(size) if size < 1 << 20 else b"",
+            tensor.value.to_bytes(size, "little") if size < 1 << 20 else b"",
         ]
     parts.append(struct.pack("<I", len(aliases)))
     parts += [string(alias) + string(target) for alias, target in aliases.items()]
@@ -100,10 +172,10 @@ def write_ctranslate2(directory: Path, quantization: str = "float16") -> Path:
     documents: dict[str, Any] = {
         "vocabulary.json": VOCABULARY,
         "config.json": {
-            "alignment_heads": [[0, 0]],
-            "lang_ids": [3, 4],
-            "suppress_ids": [],
-            "suppress_ids_begin": [],
+            "alignment_heads": [[0, 0], [0, 1]],
+            "lang_ids": [16, 17],
+            "suppress_ids": [2, 5],
+            "suppress_ids_begin": [1, 19],
         },
         "preprocessor_config.json": {"feature_size": 128, "sampling_rate": 16000},
         "tokenizer.json": {
@@ -113,4 +185,18 @@ def write_ctranslate2(directory: Path, quantization: str = "float16") -> Path:
     }
     for name, document in documents.items():
         (directory / name).write_text(json.dumps(document), encoding="utf-8")
+    return directory
+
+
+def write_source(directory: Path, tensors: Mapping[str, tuple[int, ...]] | None = None) -> Path:
+    """The original that write_ctranslate2() holds the conversion of."""
+    directory.mkdir(parents=True, exist_ok=True)
+    written = write_ctranslate2(directory / "converted")
+    for name in ("tokenizer.json", "preprocessor_config.json"):
+        (written / name).rename(directory / name)
+    shutil.rmtree(written)
+    (directory / "config.json").write_text(json.dumps(CONFIG), encoding="utf-8")
+    (directory / "generation_config.json").write_text(json.dumps(GENERATION_CONFIG), "utf-8")
+    data = safetensors(source_tensors() if tensors is None else tensors)
+    (directory / "model.safetensors").write_bytes(data)
     return directory

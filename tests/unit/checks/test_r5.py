@@ -17,7 +17,7 @@ from stt_checks.clips import Clip
 from stt_checks.outcome import CheckFailedError, Outcome
 from stt_checks.settings import Expected, Settings
 
-from tests.unit.model_files import safetensors, write_ctranslate2
+from tests.unit.model_files import safetensors, source_tensors, write_ctranslate2
 
 Body = Callable[[Settings, Callable[[str], None]], Outcome]
 GOOD = {"device": "cpu", "compute_type": "float32"}
@@ -78,8 +78,7 @@ def settings(tmp_path: Path) -> Settings:
     root = tmp_path / "models"
     write_ctranslate2(root / "ctranslate2_model")
     (root / "a_b").mkdir()
-    weights = {"model.encoder.conv1.weight": (4, 128, 1), "proj_out.weight": (20, 4)}
-    (root / "a_b" / "model.safetensors").write_bytes(safetensors(weights))
+    (root / "a_b" / "model.safetensors").write_bytes(safetensors(source_tensors()))
     for name in ("tokenizer.json", "preprocessor_config.json"):
         (root / "a_b" / name).write_bytes((root / "ctranslate2_model" / name).read_bytes())
     (tmp_path / "app" / "stt_engine").mkdir(parents=True)

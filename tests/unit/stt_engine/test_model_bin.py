@@ -33,7 +33,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
     assert (headers.specification, headers.revision) == ("WhisperSpec", 3)
     assert (headers.mel_bins, headers.vocabulary_size) == (128, 20)
     assert (headers.layers("encoder"), headers.layers("decoder")) == (2, 1)
-    assert headers.tensors["encoder/conv1/weight"] == Tensor((4, 128, 1), "float16")
+    assert headers.tensors["encoder/conv1/weight"] == Tensor((4, 128, 3), "float16")
     assert headers.shape("decoder/projection/weight") == (20, 4)
     assert headers.shape("decoder/nothing") is None
 

@@ -28,6 +28,7 @@ def test_reads_a_whole_model(tmp_path: Path) -> None:
     assert (model.encoder_layers, model.decoder_layers) == (2, 1)
     assert model.quantization == "float16"
     assert model.aliases == {"decoder/projection/weight": "decoder/embeddings/weight"}
+    assert (model.encoder_heads, model.decoder_heads) == (2, 2)
     assert model.size == (tmp_path / "model.bin").stat().st_size
     assert model.summary()["mel_bins"] == 128
 
@@ -54,7 +55,9 @@ def test_tells_the_quantization_from_the_weights(
 
 def test_a_table_in_another_type_does_not_decide(tmp_path: Path) -> None:
     tensors = whisper_tensors("int8_float16")
-    tensors.append(TensorSpec("encoder/position_encodings/encodings", (1500, 4), "float32"))
+    name = "encoder/position_encodings/encodings"
+    tensors = [tensor for tensor in tensors if tensor.name != name]
+    tensors.append(TensorSpec(name, (1500, 4), "float32"))
     model = read_model_bin(write(tmp_path / "model.bin", model_bin(tensors)))
     assert model.quantization == "int8_float16"
 

@@ -12,15 +12,10 @@ import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._model_directory import (
     CTRANSLATE2_FILES,
-    SafetensorsError,
-    Tensors,
-    expected_model_size,
     judge_ctranslate2,
     links_that_leave,
-    read_safetensors_header,
-    weight_files,
 )
-from tests.unit.model_files import VOCABULARY, safetensors, write_ctranslate2
+from tests.unit.model_files import GENERATION_CONFIG, VOCABULARY, write_ctranslate2
 
 Change = Callable[[Path], None]
 
@@ -104,9 +99,59 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
             "no alignment_heads, suppress_ids, suppress_ids_begin",
         ),
         (
-            rewrite("config.json", lambda document: {**document, "lang_ids": [50259]}),
+            rewrite("config.json", lambda document: {**document, "lang_ids": [16, 50259]}),
             "config.json",
-            "language ids outside the vocabulary, first 50259",
+            "lang_ids outside the vocabulary, first 50259",
+        ),
+        (
+            rewrite("config.json", lambda document: {**document, "lang_ids": [15, 16]}),
+            "config.json",
+            "1 of 2 lang_ids that are no languages, first 15: 'token15'",
+        ),
+        (
+            rewrite("config.json", lambda document: {**document, "lang_ids": []}),
+            "config.json",
+            "no languages",
+        ),
+        (
+            rewrite("config.json", lambda document: {**document, "lang_ids": [17, 17]}),
+            "config.json",
+            "a language twice",
+        ),
+        (
+            rewrite("config.json", lambda document: {**document, "suppress_ids": [2, 20]}),
+            "config.json",
+            "suppress_ids outside the vocabulary, first 20",
+        ),
+        (
+            rewrite("config.json", lambda document: {**document, "suppress_ids_begin": [-1]}),
+            "config.json",
+            "suppress_ids_begin outside the vocabulary, first -1",
+        ),
+        (
+            rewrite("config.json", lambda document: {**document, "suppress_ids": "2 5"}),
+            "config.json",
+            "suppress_ids '2 5'",
+        ),
+        (
+            rewrite("config.json", lambda document: {**document, "alignment_heads": []}),
+            "config.json",
+            "alignment_heads []",
+        ),
+        (
+            rewrite("config.json", lambda document: {**document, "alignment_heads": [[0, 0, 1]]}),
+            "config.json",
+            "alignment_heads [[0, 0, 1]]",
+        ),
+        (
+            rewrite("config.json", lambda document: {**document, "alignment_heads": [[1, 0]]}),
+            "config.json",
+            "alignment_heads outside the decoder, first [1, 0]",
+        ),
+        (
+            rewrite("config.json", lambda document: {**document, "alignment_heads": [[0, 2]]}),
+            "config.json",
+            "alignment_heads outside the decoder, first [0, 2]",
         ),
         (
             lambda path: (path / "config.json").write_text("<html>503</html>"),
@@ -163,60 +208,23 @@ def test_links_that_leave_are_listed(tmp_path: Path) -> None:
     assert links_that_leave(inside) == ["bad", "folder", "nowhere"]
 
 
-def test_safetensors_headers_are_held_against_the_size(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    data = safetensors({"a.weight": (3, 4), "b.bias": (5,)})
-    path.write_bytes(data)
-    tensors = read_safetensors_header(path)
-    assert tensors.parameters == 17
-    assert tensors.shapes["a.weight"] == ("F16", (3, 4))
-    for broken in (data[:-1], data + b"x", data[:20], b"", b"<html></html>", bytes(100)):
-        path.write_bytes(broken)
-        with pytest.raises(SafetensorsError):
-            read_safetensors_header(path)
-
-
-def test_shards_are_found_by_their_index(tmp_path: Path) -> None:
-    assert weight_files(tmp_path) == [tmp_path / "model.safetensors"]
-    index = {
-        "weight_map": {
-            "a": "model-1.safetensors",
-            "b": "model-2.safetensors",
-            "c": "model-1.safetensors",
-        }
+def test_settings_are_held_against_the_generation_config_they_came_from(tmp_path: Path) -> None:
+    write_ctranslate2(tmp_path)
+    (tmp_path / "generation_config.json").write_text(json.dumps(GENERATION_CONFIG))
+    assert judge_ctranslate2(tmp_path).findings == []
+    changes: dict[str, list[Any]] = {
+        "suppress_ids": [2],
+        "suppress_ids_begin": [19],
+        "alignment_heads": [[0, 1]],
+        "lang_ids": [16],
     }
-    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert [path.name for path in weight_files(tmp_path)] == [
-        "model-1.safetensors",
-        "model-2.safetensors",
-    ]
-
-
-# Bytes of model.bin that CTranslate2 4.8.5 wrote for openai/whisper-large-v3-turbo's architecture.
-TURBO_BYTES = {"float16": 1_616_648_611, "int8": 812_818_213}
-
-
-@pytest.mark.parametrize("quantization", sorted(TURBO_BYTES))
-def test_the_size_band_holds_for_the_real_architecture(quantization: str) -> None:
-    width, inner = 1280, 5120
-    shapes: dict[str, tuple[int, ...]] = {
-        "model.encoder.conv1.weight": (width, 128, 3),
-        "model.encoder.conv2.weight": (width, width, 3),
-        "model.encoder.embed_positions.weight": (1500, width),
-        "model.decoder.embed_tokens.weight": (51866, width),
-        "model.decoder.embed_positions.weight": (448, width),
-    }
-    for stack, layers, attentions in (("encoder", 32, 1), ("decoder", 4, 2)):
-        for layer in range(layers):
-            for attention in range(attentions):
-                for name in "qkvo":
-                    key = f"model.{stack}.layers.{layer}.attention{attention}.{name}"
-                    shapes[f"{key}.weight"] = (width, width)
-                    shapes[f"{key}.bias"] = (width,)
-            shapes[f"model.{stack}.layers.{layer}.fc1.weight"] = (inner, width)
-            shapes[f"model.{stack}.layers.{layer}.fc2.weight"] = (width, inner)
-    tensors = Tensors({name: ("F16", shape) for name, shape in shapes.items()}, 0)
-    least, most = expected_model_size([tensors], quantization)
-    assert least < TURBO_BYTES[quantization] < most
-    other = TURBO_BYTES["int8" if quantization == "float16" else "float16"]
-    assert not least < other < most
+    config = json.loads((tmp_path / "config.json").read_text())
+    for key, value in changes.items():
+        (tmp_path / "config.json").write_text(json.dumps({**config, key: value}))
+        (finding,) = judge_ctranslate2(tmp_path).findings
+        assert finding.found == f"{key} {value}"
+        assert finding.needed == f"{config[key]}, as generation_config.json has it"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    sparse = {"alignment_heads": [[0, 0], [0, 1]], "suppress_tokens": None}
+    (tmp_path / "generation_config.json").write_text(json.dumps(sparse))
+    assert judge_ctranslate2(tmp_path).findings == []
