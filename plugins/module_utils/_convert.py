@@ -6,30 +6,33 @@
 from __future__ import annotations
 
 import fnmatch
+import platform
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.stt.engine.plugins.module_utils._convert_faults import (
+    discard,
+    disk_full_as_such,
+)
+from ansible_collections.stt.engine.plugins.module_utils._convert_inputs import refuse_drift
 from ansible_collections.stt.engine.plugins.module_utils._convert_run import (
     OUTPUT,
     ConverterContainer,
     converter_versions,
 )
 from ansible_collections.stt.engine.plugins.module_utils._digest import canonical_json, sha256_hex
-from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
+from ansible_collections.stt.engine.plugins.module_utils._docker_cli import (
+    INPUT_DIGEST_LABEL,
+    DockerCli,
+)
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._jobs import JobContext
-from ansible_collections.stt.engine.plugins.module_utils._model_directory import (
-    SafetensorsError,
-    Tensors,
-    expected_model_size,
-    judge_ctranslate2,
-    read_safetensors_header,
-    weight_files,
-)
+from ansible_collections.stt.engine.plugins.module_utils._judgement import Judgement
+from ansible_collections.stt.engine.plugins.module_utils._model_directory import judge_ctranslate2
 from ansible_collections.stt.engine.plugins.module_utils._model_manifest import (
     Document,
     damage,
@@ -39,11 +42,20 @@ from ansible_collections.stt.engine.plugins.module_utils._model_manifest import 
     stamp,
     write_manifest,
 )
+from ansible_collections.stt.engine.plugins.module_utils._safetensors import (
+    Tensors,
+    weight_files,
+)
 from ansible_collections.stt.engine.plugins.module_utils._store import (
     free_bytes,
     publish_directory,
     remove_tree,
     staging_directory,
+)
+from ansible_collections.stt.engine.plugins.module_utils._whisper_tensors import (
+    Checkpoint,
+    expected_model_size,
+    judge_checkpoint,
 )
 
 QUANTIZATIONS = (
@@ -79,6 +91,7 @@ class ConvertRequest:
     expected_files: Sequence[Mapping[str, Any]]
     full: bool
     docker: str
+    expected_inputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Conversion:
@@ -90,6 +103,8 @@ class Conversion:
         self.request = request
         self.docker = docker
         self.image_id = str(image["Id"])
+        labels = (image.get("Config") or {}).get("Labels") or {}
+        self.image_name = str(labels.get(INPUT_DIGEST_LABEL) or self.image_id)
         self.source_files = _source_files(request.source)
         self.versions = self._known_versions(image) or converter_versions(docker, self.image_id)
         self.digest = input_digest(self.source_files, request.quantization, self.versions)
@@ -107,12 +122,17 @@ class Conversion:
         wrong = damage(self.destination, manifest, full=self.request.full)
         if wrong:
             return "; ".join(wrong)
-        refuse_drift(self.destination, manifest["files"], self.request.expected_files)
+        self._refuse_drift(manifest["files"], self._inputs(manifest))
         return None
 
     def check_preconditions(self) -> None:
         """Refuse what cannot succeed; writes nothing."""
-        _least, most = expected_model_size(self._tensors(), self.request.quantization)
+        checkpoint = self._checkpoint()
+        _least, most = expected_model_size(
+            [Tensors(dict(checkpoint.tensors), 0)],
+            self.request.quantization,
+            loaded_as=checkpoint.loaded_as,
+        )
         needed = most + RESERVE_BYTES
         free = free_bytes(self.request.destination_root)
         if free < needed:
@@ -127,11 +147,15 @@ class Conversion:
         """The container's memory limit: as asked for, else enough for the largest type."""
         if self.request.memory_bytes is not None:
             return self.request.memory_bytes
-        weights = sum(part.size for part in self._tensors())
+        weights = sum(path.stat().st_size for path in weight_files(self.request.source))
         return 4 * weights + (2 << 30)
 
     def work(self, context: JobContext) -> dict[str, Any]:
         """Convert, judge and publish: the work of the job."""
+        with disk_full_as_such(self.request.destination_root):
+            return self._work(context)
+
+    def _work(self, context: JobContext) -> dict[str, Any]:
         started = time.monotonic()
         root = self.request.destination_root.parent
         staged = staging_directory(root, f"convert-{self.digest[:DIGEST_LENGTH]}")
@@ -151,8 +175,7 @@ class Conversion:
             context.progress(step="publishing")
             self._publish(made, self._document(files, structure, answer))
         finally:
-            if staged.is_dir():
-                remove_tree(staged, root)
+            discard(staged, root, context.log)
         return {"seconds": round(time.monotonic() - started, 3)}
 
     def result(self) -> dict[str, Any]:
@@ -169,20 +192,21 @@ class Conversion:
             "converter": self.versions,
             "model_bin": manifest.get("model_bin", {}),
             "input_digest": self.digest,
+            "inputs": self._inputs(manifest),
             "peak_memory_bytes": manifest.get("peak_memory_bytes"),
         }
 
     def checks(self, reason: str | None, seconds: float) -> list[dict[str, Any]]:
         """The check results of a published conversion, from a fresh look at its files."""
         request = self.request
-        judgement = judge_ctranslate2(self.destination, quantization=request.quantization)
+        judgement = self._judgement(self.destination)
         found = "; ".join(finding.sentence() for finding in judgement.findings)
         sizes = {file["path"]: file["size"] for file in self.result()["files"]}
         total = sum(sizes.values())
         return [
             {
                 "id": "R3.1",
-                "name": "conversion",
+                "name": f"conversion_{request.quantization}",
                 "status": "passed",
                 "expected": f"a conversion to {request.quantization}, every file by its hash",
                 "found": f"{len(sizes)} files, {total} bytes: {reason or 'already converted'}",
@@ -192,7 +216,7 @@ class Conversion:
             },
             {
                 "id": "R3.3",
-                "name": "structure",
+                "name": f"structure_{request.quantization}",
                 "status": "failed" if found else "passed",
                 "expected": STRUCTURE,
                 "found": found or f"model.bin has {sizes.get('model.bin', 0)} bytes, all fits",
@@ -236,40 +260,46 @@ class Conversion:
         if images != sorted(manifest.get("images", [])) or present != manifest["stamps"]:
             write_manifest(self.destination, self.destination, {**manifest, "images": images})
 
-    def _tensors(self) -> list[Tensors]:
-        try:
-            return [read_safetensors_header(path) for path in weight_files(self.request.source)]
-        except (OSError, SafetensorsError) as error:
-            raise SttError(
-                f"weights in {self.request.source}",
-                found=str(error),
-                needed="complete safetensors files",
-                fix="fetch the model again with verify=full",
-            ) from error
+    def _checkpoint(self) -> Checkpoint:
+        """The source, whole: every tensor of a Whisper and every file beside them."""
+        checkpoint, judgement = judge_checkpoint(self.request.source)
+        if checkpoint is None:
+            raise _bad(f"model {self.request.source}", judgement, "a complete Whisper model")
+        return checkpoint
+
+    def _judgement(self, directory: Path) -> Judgement:
+        return judge_ctranslate2(
+            directory, quantization=self.request.quantization, source=self.request.source
+        )
+
+    def _inputs(self, manifest: Mapping[str, Any] | None) -> dict[str, Any]:
+        """What the conversion was made from, or would be: each thing that may change its files."""
+        kept = (manifest or {}).get("inputs")
+        if isinstance(kept, dict):
+            return kept
+        return {
+            "source": sha256_hex(canonical_json(self.source_files)),
+            "converter": self.versions,
+            "quantization": self.request.quantization,
+            "method": METHOD,
+            "image": self.image_name,
+            "machine": platform.machine(),
+        }
+
+    def _refuse_drift(self, files: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any]) -> None:
+        request = self.request
+        refuse_drift(
+            self.destination, files, request.expected_files, inputs, request.expected_inputs
+        )
 
     def _judge(self, staged: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Hashes and facts of a conversion that is good; raises SttError for any other."""
-        quantization = self.request.quantization
-        judgement = judge_ctranslate2(staged, quantization=quantization)
+        judgement = self._judgement(staged)
         if judgement.findings:
-            first = judgement.findings[0]
-            raise SttError(
-                f"conversion of {self.request.source}",
-                found="; ".join(finding.sentence() for finding in judgement.findings),
-                needed="a converted model whose files fit together",
-                fix=first.fix,
-            )
-        size = (staged / "model.bin").stat().st_size
-        least, most = expected_model_size(self._tensors(), quantization)
-        if not least <= size <= most:
-            raise SttError(
-                f"conversion of {self.request.source}",
-                found=f"model.bin with {size} bytes",
-                needed=f"between {least} and {most} bytes, as the original's tensors give",
-                fix="look at the job's log; the converter left weights out or stored others",
-            )
+            needed = "a converted model whose files fit together"
+            raise _bad(f"conversion of {self.request.source}", judgement, needed)
         files = hash_files(staged)
-        refuse_drift(self.destination, files, self.request.expected_files)
+        self._refuse_drift(files, self._inputs(None))
         return files, dict(judgement.facts)
 
     def _document(
@@ -285,6 +315,7 @@ class Conversion:
             "quantization": self.request.quantization,
             "input_digest": self.digest,
             "converter": self.versions,
+            "inputs": self._inputs(None),
             "images": [self.image_id],
             "files": files,
             "model_bin": structure["model_bin"],
@@ -323,25 +354,13 @@ def input_digest(
     return sha256_hex(canonical_json(document))
 
 
-def refuse_drift(
-    place: Path, files: Sequence[Mapping[str, Any]], expected: Sequence[Mapping[str, Any]]
-) -> None:
-    """Raise unless the files are those that the lock expects, where it expects any."""
-    if not expected:
-        return
-    found = {file["path"]: file["sha256"] for file in files}
-    wanted = {file["path"]: file["sha256"] for file in expected}
-    moved = sorted(path for path in found | wanted if found.get(path) != wanted.get(path))
-    if moved:
-        raise SttError(
-            f"conversion {place.name}",
-            found="other files than locked: "
-            + ", ".join(f"{path} {found.get(path, 'missing')}" for path in moved),
-            needed=", ".join(f"{path} {wanted.get(path, 'not there')}" for path in moved),
-            fix="if image, model or quantization were changed on purpose, accept the new files "
-            "with release_lock_update=true; otherwise find what changed",
-            drift=moved,
-        )
+def _bad(what: str, judgement: Judgement, needed: str) -> SttError:
+    return SttError(
+        what,
+        found="; ".join(finding.sentence() for finding in judgement.findings),
+        needed=needed,
+        fix=judgement.findings[0].fix,
+    )
 
 
 def _source_files(source: Path) -> dict[str, str]:

@@ -11,22 +11,33 @@ it ended; the container's exit status 1 goes with an ``error``.
 from __future__ import annotations
 
 import argparse
+import collections
+import concurrent.futures
 import errno
 import importlib
 import importlib.metadata
+import itertools
 import json
 import os
 import resource
 import shutil
+import struct
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 PACKAGES = ("ctranslate2", "transformers", "tokenizers", "torch", "numpy")
 # What faster-whisper reads beside model.bin; the others say where the model came from.
 NEEDED = ("tokenizer.json", "preprocessor_config.json")
 OPTIONAL = ("generation_config.json", "tokenizer_config.json", "normalizer.json")
+# What the command line tool loads as float16, whatever the checkpoint holds.
+LOADED_AS_FLOAT16 = ("float16", "int8_float16")
+# Each holds a matrix and its float32 copies: more of them cost memory, and the disk is the limit.
+MAXIMUM_THREADS = 4
+Variables = list[tuple[str, Any]]
 
 
 def versions() -> dict[str, str]:
@@ -40,13 +51,92 @@ def versions() -> dict[str, str]:
     return found
 
 
+class Streamed:
+    """Quantizes and writes one layer after another, where CTranslate2 does all and then all.
+
+    Its own functions make every byte; what is written is let go, so the whole model never lies
+    in memory twice, and some layers are quantized while another is written.
+    """
+
+    def __init__(self, model_spec: Any, quantization: str) -> None:
+        self.model_spec = model_spec
+        self.quantization = quantization
+
+    def install(self) -> None:
+        """Take the place of the two steps in this process."""
+        self.model_spec.LayerSpec.optimize = lambda spec, **_options: spec._alias_variables()
+        self.model_spec.ModelSpec._serialize = lambda spec, path: self.write(spec, Path(path))
+
+    def write(self, spec: Any, path: Path) -> None:
+        """Write model.bin: its variables by name, then its aliases."""
+        # Names only: whatever keeps a variable here keeps its float32 copy in memory.
+        aliases = [
+            (name, value) for name, value in spec.variables(ordered=True) if isinstance(value, str)
+        ]
+        names = [name for name, value in spec.variables(ordered=True) if not isinstance(value, str)]
+        # A layer's own variables are neighbours; settings lie between the layers they are about.
+        runs = [
+            (layer, [name.rpartition("/")[2] for name in run])
+            for layer, run in itertools.groupby(names, lambda name: name.rpartition("/")[0])
+        ]
+        with path.open("wb") as stream:
+            stream.write(struct.pack("<I", self.model_spec.CURRENT_BINARY_VERSION))
+            stream.write(self._string(spec.name) + struct.pack("<I", spec.revision))
+            place = stream.tell()
+            stream.write(bytes(4))
+            count = sum(self._write(stream, layer) for layer in self._layers(spec, runs))
+            stream.write(struct.pack("<I", len(aliases)))
+            for alias, name in aliases:
+                stream.write(self._string(alias) + self._string(name))
+            stream.seek(place)
+            stream.write(struct.pack("<I", count))
+
+    def _layers(self, spec: Any, runs: list[tuple[str, list[str]]]) -> Iterator[Variables]:
+        """The variables of each run, quantized; the next ones are under way meanwhile."""
+        threads = min(len(os.sched_getaffinity(0)), MAXIMUM_THREADS)
+        waiting: collections.deque[concurrent.futures.Future[Variables]] = collections.deque()
+        with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+            for layer, names in runs:
+                waiting.append(pool.submit(self._quantize, spec, layer, names))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _quantize(self, spec: Any, layer: str, names: list[str]) -> Variables:
+        part = self.model_spec.index_spec(spec, layer)
+        part._quantize(self.quantization, lambda name: name in names)
+        # The scale is new: the one attribute that quantizing adds.
+        wanted = [kind for name in names for kind in (name, f"{name}_scale") if hasattr(part, kind)]
+        found = [(kind, getattr(part, kind)) for kind in sorted(set(wanted))]
+        stored = [(kind, value) for kind, value in found if not isinstance(value, str)]
+        for kind, _value in stored:
+            setattr(part, kind, self.model_spec.OPTIONAL)
+        return [(f"{layer}/{kind}", value) for kind, value in stored]
+
+    def _write(self, stream: BinaryIO, variables: Variables) -> int:
+        for name, value in variables:
+            rank, kind = len(value.shape), self.model_spec._dtype_to_type_id(value.dtype)
+            stream.write(self._string(name))
+            stream.write(struct.pack(f"<B{rank}IB", rank, *value.shape, kind))
+            stream.write(struct.pack("<I", value.num_bytes()))
+            stream.write(value.to_bytes())
+        return len(variables)
+
+    def _string(self, text: str) -> bytes:
+        return struct.pack("<H", len(text) + 1) + text.encode() + bytes(1)
+
+
 def convert(source: Path, destination: Path, quantization: str) -> dict[str, object]:
     """Convert ``source`` into the new directory ``destination``."""
     started = time.monotonic()
     converters = importlib.import_module("ctranslate2.converters")
+    Streamed(importlib.import_module("ctranslate2.specs.model_spec"), quantization).install()
     # The tokenizer's threads are not needed, and warn about the fork that never comes.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    converter = converters.TransformersConverter(str(source), low_cpu_mem_usage=True)
+    converter = converters.TransformersConverter(
+        str(source), load_as_float16=quantization in LOADED_AS_FLOAT16
+    )
     converter.convert(str(destination), quantization=quantization, force=True)
     for name in (*NEEDED, *OPTIONAL):
         if name in NEEDED or (source / name).is_file():

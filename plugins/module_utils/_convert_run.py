@@ -14,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils import _convert_payload
+from ansible_collections.stt.engine.plugins.module_utils._convert_faults import (
+    disk_full,
+    killed,
+    oom_kills,
+)
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import (
     OWNER,
     OWNER_LABEL,
@@ -77,11 +82,10 @@ class ConverterContainer:
         # One that a killed job has left.
         self.docker.remove_container(self.name)
         context.progress(step="converting")
+        kills = oom_kills()
         try:
-            with _Lent(staged) as user:
-                status, output = self._run(
-                    self._arguments(source, staged, quantization, user), context
-                )
+            arguments = self._arguments(source, staged, quantization, _lend(staged))
+            status, output = self._run(arguments, context)
             found = self.docker.container(self.name)
         finally:
             self.docker.remove_container(self.name)
@@ -89,8 +93,11 @@ class ConverterContainer:
         answer = _answer(output)
         error = answer.get("error")
         if status == 0 and "files" in answer and error is None:
+            _take_back(staged)
             return answer
-        raise self._failure(source, staged, status, state, error)
+        now = oom_kills()
+        host_kills = None if now is None or kills is None else now - kills
+        raise self._failure(source, staged, status, state, error, host_kills)
 
     def _arguments(self, source: Path, staged: Path, quantization: str, user: str) -> list[str]:
         info = self.docker.run(["info", "--format", "{{json .SecurityOptions}}"]).json() or []
@@ -135,29 +142,20 @@ class ConverterContainer:
         status: int,
         state: Mapping[str, Any],
         error: Any,
+        host_kills: int | None,
     ) -> SttError:
         what = f"conversion of {source}"
         kind = error.get("kind") if isinstance(error, dict) else None
         if state.get("OOMKilled") or status == KILLED:
-            killer = "the out-of-memory killer" if state.get("OOMKilled") else "a kill (SIGKILL)"
-            return SttError(
+            return killed(
                 what,
-                found=f"the converter was ended by {killer} at its limit of "
-                f"{self.memory_bytes} bytes",
-                needed="enough memory for the weights in the chosen type: about twice the size of "
-                "the original's weights for float16, four times for float32",
-                fix="raise memory_bytes (whisper_model_convert_memory_bytes), free memory on the "
-                "host, or convert on a larger one; what was published before is untouched",
-                rc=status,
+                memory_bytes=self.memory_bytes,
+                at_limit=bool(state.get("OOMKilled")),
+                host_kills=host_kills,
+                status=status,
             )
         if kind == "disk_full":
-            return SttError(
-                what,
-                found=f"the file system of {staged} became full: {error['message']}",
-                needed="room for the converted model",
-                fix="free space there; what was published before is untouched",
-                rc=status,
-            )
+            return disk_full(staged, error["message"])
         if status == 125 or not state:
             said = str(state.get("Error") or "docker run could not start the container")
             return SttError(
@@ -181,24 +179,20 @@ class ConverterContainer:
         )
 
 
-class _Lent:
-    """Lends a directory to the container's user while the converter writes into it."""
+def _lend(directory: Path) -> str:
+    """Give a directory to the container's user, and say who that is."""
+    # Only root may give a directory away; anyone else lets the container run as himself.
+    if os.geteuid() != 0:
+        return f"{os.geteuid()}:{os.getegid()}"
+    os.chown(directory, USER, USER)
+    return f"{USER}:{USER}"
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
 
-    def __enter__(self) -> str:
-        # Only root may give a directory away; anyone else lets the container run as himself.
-        if os.geteuid() != 0:
-            return f"{os.geteuid()}:{os.getegid()}"
-        os.chown(self.directory, USER, USER)
-        return f"{USER}:{USER}"
-
-    def __exit__(self, *_exception: object) -> None:
-        if os.geteuid() != 0:
-            return
-        for path in (self.directory, *self.directory.rglob("*")):
-            os.chown(path, 0, 0, follow_symlinks=False)
+def _take_back(directory: Path) -> None:
+    if os.geteuid() != 0:
+        return
+    for path in (directory, *directory.rglob("*")):
+        os.chown(path, 0, 0, follow_symlinks=False)
 
 
 def _hardening(user: str = f"{USER}:{USER}") -> list[str]:

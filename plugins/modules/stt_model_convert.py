@@ -18,8 +18,11 @@ description:
     and the versions of the converter's packages - and published by one rename as
     C(ROOT/NAME/COMMIT-ct2-QUANTIZATION-DIGEST), with C(....manifest.json) beside it. Its files are
     readable by every user and writable by none.
-  - Before that it is judged - every header of C(model.bin) is read, its quantization, size, mel
-    bins and vocabulary must be right, and tokenizer and preprocessor must belong to it. With
+  - The source is judged first - it must have every tensor that its C(config.json) describes, as the
+    converter would put random values in the place of a missing one.
+  - The conversion is judged before it is published - every header of C(model.bin) is read, and its
+    variables, types and size must be exactly what the source's tensors give; vocabulary, tokenizer,
+    preprocessor, suppressed tokens, languages and alignment heads must belong to it. With
     O(expected_files) every hash must be the locked one.
   - The conversion is a job in O(jobs_root) that outlives a lost connection. A second call attaches
     to it.
@@ -73,6 +76,13 @@ options:
         description: SHA-256 of the content.
         type: str
         required: true
+  expected_inputs:
+    description:
+      - The RV(inputs) of the conversion whose files are in O(expected_files), as a lock holds them.
+        They decide nothing; when the files differ, the error names each input that differs. Give
+        none when the lock is about another quantization or commit.
+    type: dict
+    default: {}
   verify:
     description: V(full) hashes every published file, V(manifest) those that seem to have moved.
     type: str
@@ -162,6 +172,20 @@ input_digest:
   returned: success
   type: str
   sample: 0123456789ab0123456789ab0123456789ab0123456789ab0123456789ab0123
+inputs:
+  description:
+    - What the published conversion was made from, or what it would be made from - the digest over
+      the hashes of the source's files (C(source)), the packages (C(converter)), C(quantization),
+      the way of converting (C(method)), the input digest or id of the C(image), and the C(machine).
+  returned: success
+  type: dict
+  sample:
+    source: 0123456789ab0123456789ab0123456789ab0123456789ab0123456789ab0123
+    converter: {"ctranslate2": "4.8.5", "transformers": "5.23.0"}
+    quantization: int8_float16
+    method: 1
+    image: 89ab0123456789ab0123456789ab0123456789ab0123456789ab0123456789ab
+    machine: x86_64
 model_bin:
   description: What the headers of C(model.bin) say.
   returned: success
@@ -172,7 +196,7 @@ checks:
   returned: when there is a conversion
   type: list
   elements: dict
-  sample: [{"id": "R3.3", "name": "structure", "status": "passed"}]
+  sample: [{"id": "R3.3", "name": "structure_int8_float16", "status": "passed"}]
 reason:
   description: Why there was something to do; empty when there was nothing.
   returned: success
@@ -211,6 +235,7 @@ from ansible_collections.stt.engine.plugins.module_utils._convert import (
     Conversion,
     ConvertRequest,
 )
+from ansible_collections.stt.engine.plugins.module_utils._convert_faults import disk_full_as_such
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._jobs import Job, JobState
@@ -229,6 +254,7 @@ def build(params: dict[str, Any]) -> Conversion:
         expected_files=params["expected_files"],
         full=params["verify"] == "full",
         docker=params["docker"],
+        expected_inputs=params["expected_inputs"],
     )
     if not request.source.is_absolute() or not (request.source / "config.json").is_file():
         raise SttError(
@@ -353,6 +379,7 @@ def main() -> None:
                     "sha256": {"type": "str", "required": True},
                 },
             },
+            "expected_inputs": {"type": "dict", "default": {}},
             "verify": {"type": "str", "choices": ["manifest", "full"], "default": "manifest"},
             "jobs_root": {"type": "path"},
             "wait": {"type": "bool", "default": True},
@@ -362,8 +389,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        conversion = build(module.params)
-        result = run(conversion, module.params, module.check_mode)
+        with disk_full_as_such(Path(module.params["destination_root"])):
+            conversion = build(module.params)
+            result = run(conversion, module.params, module.check_mode)
     except SttError as error:
         module.fail_json(**error.result())
     module.exit_json(**result)

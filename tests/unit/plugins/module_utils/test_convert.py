@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,13 @@ from ansible_collections.stt.engine.plugins.module_utils._convert import (
     Conversion,
     ConvertRequest,
     input_digest,
+)
+from ansible_collections.stt.engine.plugins.module_utils._convert_inputs import (
+    differing_inputs,
     refuse_drift,
 )
 from ansible_collections.stt.engine.plugins.module_utils._convert_run import PAYLOAD
+from ansible_collections.stt.engine.plugins.module_utils._digest import canonical_json, sha256_hex
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._model_manifest import (
@@ -28,7 +33,13 @@ from ansible_collections.stt.engine.plugins.module_utils._model_manifest import 
     read_manifest,
     write_manifest,
 )
-from tests.unit.model_files import safetensors, write_ctranslate2
+from tests.unit.model_files import (
+    CONFIG,
+    safetensors,
+    source_tensors,
+    write_ctranslate2,
+    write_source,
+)
 
 COMMIT = "1" * 40
 VERSIONS = {
@@ -39,6 +50,7 @@ VERSIONS = {
     "numpy": "2.4.6",
 }
 LABELS = {f"stt.engine.{name}": version for name, version in VERSIONS.items()}
+INPUT_DIGEST = "ab" * 32
 # Would fail if it were called: the versions are known from the labels.
 DOCKER = DockerCli("/no/such/docker")
 
@@ -50,11 +62,8 @@ def image(image_id: str = "sha256:one", labels: dict[str, str] | None = None) ->
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     source = tmp_path / "models" / "a_b" / COMMIT
-    source.mkdir(parents=True)
-    (source / "config.json").write_text("{}")
+    write_source(source)
     (source / "README.md").write_text("read me")
-    weights = {"model.decoder.embed_tokens.weight": (20, 4), "model.encoder.layer_norm.bias": (4,)}
-    (source / "model.safetensors").write_bytes(safetensors(weights))
     return tmp_path
 
 
@@ -82,6 +91,7 @@ def publish(wanted: Conversion) -> None:
         "images": [wanted.image_id],
         "files": hash_files(wanted.destination),
         "model_bin": {"mel_bins": 128},
+        "inputs": wanted.result()["inputs"],
     }
     write_manifest(wanted.destination, wanted.destination, document)
 
@@ -120,7 +130,7 @@ def test_hashes_come_from_the_sources_manifest_when_it_holds(root: Path) -> None
     write_manifest(source, source, {"files": hash_files(source)})
     assert conversion(root).source_files == {
         name: hashlib.sha256((source / name).read_bytes()).hexdigest()
-        for name in ("config.json", "model.safetensors")
+        for name in sorted(path.name for path in source.iterdir() if path.name != "README.md")
     }
     data = bytearray((source / "model.safetensors").read_bytes())
     data[-1] ^= 1
@@ -192,12 +202,30 @@ def test_a_full_disk_is_foreseen(root: Path, monkeypatch: pytest.MonkeyPatch) ->
         conversion(root).check_preconditions()
     assert error.value.found == "1000 bytes free"
     assert error.value.object == f"file system of {root / 'models'}"
+    assert int(error.value.needed.split()[0]) > 64 << 20
 
 
 def test_damaged_weights_are_refused_before_a_container_starts(root: Path) -> None:
     weights = root / "models" / "a_b" / COMMIT / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4])
-    with pytest.raises(SttError, match="needed complete safetensors files"):
+    with pytest.raises(SttError, match=r"bytes where the header describes.*complete safetensors"):
+        conversion(root).check_preconditions()
+
+
+@pytest.mark.fault("convert: tensor missing")
+def test_a_missing_tensor_is_named_before_a_container_starts(root: Path) -> None:
+    tensors = source_tensors()
+    del tensors["model.decoder.layers.0.encoder_attn.v_proj.bias"]
+    source = root / "models" / "a_b" / COMMIT
+    (source / "model.safetensors").write_bytes(safetensors(tensors))
+    with pytest.raises(SttError) as error:
+        conversion(root).check_preconditions()
+    assert error.value.object == f"model {source}"
+    assert "1 of 65 tensors missing: decoder.layers.0.encoder_attn.v_proj.bias" in error.value.found
+    assert "random values" in error.value.found
+    assert error.value.fix == "choose a complete revision of the model, and fetch it"
+    (source / "config.json").write_text(json.dumps({**CONFIG, "model_type": "bart"}))
+    with pytest.raises(SttError, match="found model_type bart"):
         conversion(root).check_preconditions()
 
 
@@ -207,16 +235,59 @@ def test_the_memory_limit_follows_the_weights(root: Path) -> None:
     assert conversion(root, memory_bytes=5).memory_limit() == 5
 
 
-def test_drift_from_the_lock_names_each_file() -> None:
+def test_drift_from_the_lock_names_each_file_and_each_input() -> None:
     files = [{"path": "a", "sha256": "1"}, {"path": "b", "sha256": "2"}]
-    refuse_drift(Path("x"), files, [])
-    refuse_drift(Path("x"), files, list(reversed(files)))
+    locked = [{"path": "b", "sha256": "3"}, {"path": "c", "sha256": "4"}]
+    inputs = {"source": "x", "converter": {"ctranslate2": "4.8.4", "torch": "2.8.0"}, "method": 1}
+    refuse_drift(Path("x"), files, [], inputs, {})
+    refuse_drift(Path("x"), files, list(reversed(files)), inputs, {"source": "other"})
     with pytest.raises(SttError) as error:
-        refuse_drift(Path("x"), files, [{"path": "b", "sha256": "3"}, {"path": "c", "sha256": "4"}])
+        refuse_drift(Path("x"), files, locked, inputs, {})
     assert error.value.details["drift"] == ["a", "b", "c"]
-    assert error.value.found == "other files than locked: a 1, b 2, c missing"
+    assert error.value.found == (
+        "other files than locked: a 1, b 2, c missing; the lock records no inputs to compare"
+    )
     assert error.value.needed == "a not there, b 3, c 4"
     assert "release_lock_update=true" in error.value.fix
+    other = {**inputs, "converter": {"ctranslate2": "4.8.5", "numpy": "2"}, "machine": "aarch64"}
+    with pytest.raises(SttError) as error:
+        refuse_drift(Path("x"), files, locked, inputs, other)
+    different = [
+        "converter.ctranslate2 4.8.4, locked 4.8.5",
+        "converter.numpy not recorded, locked 2",
+        "converter.torch 2.8.0, locked not recorded",
+        "machine not recorded, locked aarch64",
+    ]
+    assert differing_inputs(inputs, other) == different
+    assert error.value.details["differing_inputs"] == different
+    assert error.value.found.endswith(f"; the inputs that differ: {'; '.join(different)}")
+    with pytest.raises(
+        SttError, match=r"every recorded input is equal \(converter, method, source"
+    ):
+        refuse_drift(Path("x"), files, locked, inputs, inputs)
+
+
+def test_inputs_are_recorded_and_kept(root: Path) -> None:
+    labels = {**LABELS, "stt.engine.input-digest": INPUT_DIGEST}
+    wanted = conversion(root, image_of=image(labels=labels))
+    inputs = wanted.result()["inputs"]
+    assert inputs == {
+        "source": sha256_hex(canonical_json(wanted.source_files)),
+        "converter": VERSIONS,
+        "quantization": "float16",
+        "method": 1,
+        "image": INPUT_DIGEST,
+        "machine": platform.machine(),
+    }
+    assert conversion(root).result()["inputs"]["image"] == "sha256:one"
+    publish(wanted)
+    # Another image with the same converter does not change what made this conversion.
+    assert conversion(root).result()["inputs"] == inputs
+    document = read_manifest(wanted.destination)
+    assert document is not None
+    del document["inputs"]
+    write_manifest(wanted.destination, wanted.destination, document)
+    assert wanted.result()["inputs"] == inputs
 
 
 def test_a_locked_conversion_is_compared_when_nothing_is_to_do(root: Path) -> None:
@@ -225,8 +296,10 @@ def test_a_locked_conversion_is_compared_when_nothing_is_to_do(root: Path) -> No
     files = wanted.result()["files"]
     assert conversion(root, expected_files=files).needs_conversion() is None
     files[0]["sha256"] = "0" * 64
-    with pytest.raises(SttError, match="other files than locked"):
-        conversion(root, expected_files=files).needs_conversion()
+    locked = {**wanted.result()["inputs"], "machine": "aarch64"}
+    other = conversion(root, expected_files=files, expected_inputs=locked)
+    with pytest.raises(SttError, match=f"differ: machine {platform.machine()}, locked aarch64"):
+        other.needs_conversion()
 
 
 def test_results_and_checks_of_what_is_published(root: Path) -> None:
