@@ -174,10 +174,11 @@ def main(options: argparse.Namespace) -> int:
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"{json.dumps(result, indent=2)}\n", encoding="utf-8")
     figures = result["figures"]
-    print(
-        f"{result['passed']} passed, {result['failed']} failed; "
-        f"{figures['demanded_and_planted']} of {figures['demanded']} demanded faults are planted"
-    )
+    kinds = len({row.fault for row in rows if row.test})
+    said = f"{result['passed']} passed, {result['failed']} failed; {kinds} kinds of faults planted"
+    if not options.names:
+        said += f", {figures['demanded_and_planted']} of the {figures['demanded']} demanded"
+    print(said)
     print(f"written: {path.relative_to(CHECKOUT)}")
     broken = status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     return 1 if result["failed"] or broken else 0

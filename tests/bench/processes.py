@@ -69,10 +69,13 @@ def run(
         )
         with Watch(lambda: process.pid) as watch:
             try:
-                process.wait(timeout=limit)
-            except subprocess.TimeoutExpired:
-                kill_group(process.pid)
-                process.wait()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=limit)
+            finally:
+                # Also when the benchmark itself is interrupted: the process has its own session.
+                if process.poll() is None:
+                    kill_group(process.pid)
+                    process.wait()
             seconds = time.perf_counter() - began
         said.seek(0)
         complained.seek(0)

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from tests.bench.place import CHECKOUT, PATTERNS, REPOSITORY, WEIGHTS
-from tests.bench.processes import Run, Watch, job_pid, run
+from tests.bench.processes import Run, Watch, job_pid, kill_group, run
 from tests.integration.model_lab import RUNNER, HubProcess
 
 # Longer than any run here; what takes longer hangs.
@@ -93,12 +93,18 @@ class Ours:
         arguments = {**self.parameters, **changes, "_ansible_check_mode": False}
         environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / ".collections")}
         with Watch(lambda: job_pid(self.jobs)) as job:
-            done = run(
-                [sys.executable, "-c", RUNNER],
-                data=json.dumps(["stt_model_fetch", arguments]),
-                environment=environment,
-                limit=LIMIT,
-            )
+            try:
+                done = run(
+                    [sys.executable, "-c", RUNNER],
+                    data=json.dumps(["stt_model_fetch", arguments]),
+                    environment=environment,
+                    limit=LIMIT,
+                )
+            except BaseException:
+                # An interrupted benchmark leaves no job behind.
+                if pid := job_pid(self.jobs):
+                    kill_group(pid)
+                raise
         result = _result(done)
         problem = str(result.get("msg", "")) if result.get("failed") else done.problem
         place = self.root / "models" / REPOSITORY.replace("/", "_") / self.parameters["commit"]
