@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shlex
 import struct
 import subprocess
 import sys
@@ -74,6 +75,27 @@ class VerifyHost(BuildHost):
             **changes,
         }
         return self.module("stt_model_convert", arguments, check=check)
+
+    def converter(self, image: str, **changes: Any) -> str:
+        """The name of the container in which such a conversion would run."""
+        planned = self.convert(image, check=True, **changes)
+        key = hashlib.sha256(f"{planned['input_digest']} {planned['path']}".encode())
+        return f"stt-convert-{key.hexdigest()[:12]}"
+
+    def convert_containers(self) -> list[str]:
+        """Names of converter containers whose files lie in this test's directory."""
+        mounts = "{{.Name}} {{range .Mounts}}{{.Source}} {{end}}"
+        listed = self.ssh(
+            "docker container ls --all --quiet --filter name=stt-convert- | "
+            f"xargs -r docker container inspect --format '{mounts}'"
+        )
+        return [line for line in listed.splitlines() if f"{self.directory}/" in line]
+
+    def when_started(self, container: str, command: str) -> str:
+        """Run a command on the server as soon as a container runs there."""
+        look = f"docker container inspect --format running-{{{{.State.Running}}}} {container}"
+        wait = f"until {look} 2>&1 | grep -q running-true; do :; done"
+        return self.ssh(f"timeout 120 sh -c {shlex.quote(wait)} && {command}")
 
     def verify(
         self, module: str, image: str, ctranslate2: str, *, check: bool = False, **changes: Any
