@@ -53,12 +53,12 @@ release: lab-up ## make one complete release in the lab, ending in the checklist
 	@ansible-playbook playbooks/release.yml -i inventory/lab $(ARGS)
 
 .PHONY: faults
-faults: lab-up ## plant every fault that a test knows, and print how each ended (about 10 minutes)
+faults: lab-up ## plant every fault that a test knows, and print how each ended (about 5 minutes)
 	@echo "==> Faults: one line for each, results in results/faults.json"
 	@python -m tests.bench faults $(ARGS)
 
 .PHONY: bench-model
-bench-model: lab-up ## measure fetching and converting 1.6 GB beside hf, curl and the converter (about 17 minutes; after make release)
+bench-model: lab-up ## measure fetching and converting 1.6 GB beside hf, curl and the converter (about 15 minutes; after make release)
 	@python -m tests.bench model $(ARGS)
 
 .PHONY: test

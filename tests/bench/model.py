@@ -29,7 +29,7 @@ from tests.integration.model_lab import HubProcess
 
 NAME = "bench-model"
 # Seconds of one round at full size on two cores; told before the start.
-ROUND_SECONDS = {"fetch": 30, "limited": 90, "kill": 32, "nochange": 5, "convert": 60}
+ROUND_SECONDS = {"fetch": 25, "limited": 82, "kill": 28, "nochange": 4, "convert": 35}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
