@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils import _convert_payload
 from ansible_collections.stt.engine.plugins.module_utils._convert_faults import (
+    UNTOUCHED,
     disk_full,
     killed,
     oom_kills,
@@ -38,6 +39,9 @@ USER = 2000
 LABEL = f"{OWNER_LABEL}={OWNER}"
 VERSION_SECONDS = 120.0
 KILLED = 137
+# What docker's client ends with when it could not run a container, or could not stay with it.
+NOT_RUN = 125
+NEVER = "0001-"
 
 
 def converter_versions(docker: DockerCli, image_id: str) -> dict[str, str]:
@@ -156,7 +160,15 @@ class ConverterContainer:
             )
         if kind == "disk_full":
             return disk_full(staged, error["message"])
-        if status == 125 or not state:
+        if status == NOT_RUN and not str(state.get("StartedAt", NEVER)).startswith(NEVER):
+            return SttError(
+                "docker daemon",
+                found="the connection to it lost while the converter ran",
+                needed="a Docker daemon that stays until the end",
+                fix="look at the daemon's log (journalctl -u docker), then run again; " + UNTOUCHED,
+                rc=status,
+            )
+        if status == NOT_RUN or not state:
             said = str(state.get("Error") or "docker run could not start the container")
             return SttError(
                 what,

@@ -16,13 +16,20 @@ from tests.integration.verify_host import NAME, VerifyHost
 # What the faults happen to; nothing of it may ever be published.
 OTHER = "int8_bfloat16"
 PROXY = """
-import socket, sys, threading
+import signal, socket, sys, threading
+
+connections = []
+
+def cut(*_signal):
+    while connections:
+        connections.pop().shutdown(socket.SHUT_RDWR)
 
 def copy(source, target):
     while data := source.recv(65536):
         target.sendall(data)
     target.shutdown(socket.SHUT_WR)
 
+signal.signal(signal.SIGUSR1, cut)
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(sys.argv[1])
 listener.listen(16)
@@ -31,6 +38,7 @@ while True:
     client, _address = listener.accept()
     server = socket.socket(socket.AF_UNIX)
     server.connect("/var/run/docker.sock")
+    connections += [client, server]
     for pair in ((client, server), (server, client)):
         threading.Thread(target=copy, args=pair, daemon=True).start()
 """
@@ -74,26 +82,42 @@ def test_a_container_that_is_killed(host: VerifyHost, image: str) -> None:
     assert "was not the cause" in done["msg"]
 
 
-@pytest.mark.fault("convert: docker lost")
-def test_a_docker_that_goes_away(host: VerifyHost, image: str) -> None:
-    """The connection to it is cut; the container runs on, until the next call removes it."""
-    socket = f"{host.directory}/docker.sock"
-    client = f"{host.directory}/docker"
-    script = f'#!/bin/sh\nDOCKER_HOST=unix://{socket} exec docker "$@"\n'
+@pytest.fixture
+def proxied(host: VerifyHost) -> Iterator[tuple[str, str]]:
+    """A docker client whose way to the daemon can be cut: its path, and the proxy's process."""
+    here = host.directory
+    client = f"{here}/docker"
+    script = f'#!/bin/sh\nDOCKER_HOST=unix://{here}/docker.sock exec docker "$@"\n'
     host.ssh(f"cat > {client} && chmod +x {client}", script.encode())
-    host.ssh(f"cat > {host.directory}/proxy.py", PROXY.encode())
-    host.ssh(
-        f"cd {host.directory} && (setsid python3 proxy.py {socket} > proxy.log 2>&1 & "
-        "echo $! > proxy.pid) && timeout 20 sh -c 'until grep -q listening proxy.log; do :; done'"
-    )
-    lose = f"kill -9 $(cat {host.directory}/proxy.pid)"
-    done = meanwhile(host, image, lose, docker=client)
+    host.ssh(f"cat > {here}/proxy.py", PROXY.encode())
+    number = host.ssh(
+        f"cd {here} && rm -f docker.sock && "
+        f"(setsid python3 proxy.py {here}/docker.sock > proxy.log 2>&1 & echo $!) && "
+        "timeout 20 sh -c 'until grep -q listening proxy.log; do :; done'"
+    ).strip()
+    yield client, number
+    host.ssh(f"kill -9 {number} 2>/dev/null || true")
+
+
+@pytest.mark.fault("convert: docker lost")
+def test_a_docker_that_goes_away(host: VerifyHost, image: str, proxied: tuple[str, str]) -> None:
+    """The container runs on; the next call removes it and begins again."""
+    client, number = proxied
+    done = meanwhile(host, image, f"kill -9 {number}", docker=client)
     assert done["failed"] is True
     assert done["msg"].startswith("docker daemon: found ")
     assert "start it (systemctl enable --now docker)" in done["fix"]
-    # Back again: what was left is cleared, and made anew. A limit keeps it from being published.
+    # A limit keeps the result from being published.
     done = host.convert(image, quantization=OTHER, memory_bytes=150_000_000)
     assert "out-of-memory killer" in done["msg"]
+
+
+@pytest.mark.fault("convert: docker's connection lost")
+def test_a_docker_that_comes_back(host: VerifyHost, image: str, proxied: tuple[str, str]) -> None:
+    client, number = proxied
+    done = meanwhile(host, image, f"kill -USR1 {number}", docker=client)
+    assert done["failed"] is True
+    assert "the connection to it lost while the converter ran" in done["msg"]
 
 
 @pytest.mark.fault("convert: job killed with -9")
