@@ -51,6 +51,9 @@ def main(options: argparse.Namespace) -> int:
     if unknown or options.runs < 1:
         print(f"--only: found {', '.join(unknown)}; needed some of {', '.join(ROUND_SECONDS)}")
         return 2
+    if options.markdown and (len(parts) < len(ROUND_SECONDS) or options.size != "full"):
+        print("--markdown: found some parts or the small size; needed all parts at full size")
+        return 2
     check_tools()
     if "convert" in parts:
         # Before the other parts, which take minutes.

@@ -16,7 +16,7 @@ END = "<!-- end -->"
 def cells(line: Line) -> tuple[str, ...]:
     """One line of the table as texts."""
     peer = f"{line.peer_name} {_spread(line.peer, line.unit)}" if line.peer_name else "-"
-    ratio = "-" if line.ratio is None else f"{line.ratio:.2f}"
+    ratio = "-" if line.ratio is None else f"{line.ratio:.3f}"
     reached = {None: "-", True: "yes", False: "NO"}[line.reached]
     return (line.label, _spread(line.ours, line.unit), peer, ratio, _goal(line), reached)
 

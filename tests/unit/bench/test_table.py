@@ -29,7 +29,7 @@ def test_cells_say_what_was_measured_and_whether_the_goal_is_reached() -> None:
         "fetch",
         "1.23 (1-12.3) s",
         "hf download 2 (1.50-123) s",
-        "0.62",
+        "0.617",
         "ratio <= 0.40",
         "NO",
     )
