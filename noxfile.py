@@ -56,7 +56,7 @@ def lint(session: nox.Session) -> None:
         "mypy plugins": ["mypy", "-p", "ansible_collections.stt.engine.plugins"],
         "mypy checks": ["mypy", "checks"],
         "mypy engine": ["mypy", "docker"],
-        "mypy tests": ["mypy", "tests/lab", "tests/fixtures", "scripts", "noxfile.py"],
+        "mypy tests": ["mypy", "tests/lab", "tests/bench", "tests/fixtures", "scripts", "noxfile.py"],
         "yamllint": ["yamllint", "--strict", "."],
         "ansible-lint": ["ansible-lint", "--offline", "--strict", "--profile", "production"],
         "licences": ["reuse", "lint", "--quiet"],

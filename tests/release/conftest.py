@@ -9,7 +9,9 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from tests.lab.layout import Places, cache_root
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PLAYBOOK = "playbooks/release.yml"
+HUB = "http://127.0.0.1:8289"
 RECAP = re.compile(r"^lab-build\s*: (.*)$", re.MULTILINE)
 
 
@@ -99,3 +102,23 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The lab, with a place for releases of this test run alone."""
     yield Lab(tmp_path_factory.mktemp("releases"))
+
+
+@contextmanager
+def hub_fault(fault: dict[str, Any]) -> Iterator[None]:
+    """Let the lab's hub show a fault."""
+
+    def control(document: dict[str, Any]) -> None:
+        request = urllib.request.Request(
+            f"{HUB}/_control",
+            data=json.dumps(document).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
+    control({"faults": [fault]})
+    try:
+        yield
+    finally:
+        control({"faults": []})

@@ -17,7 +17,7 @@ from tests.release.conftest import Lab
     [
         ({"whisper_model_revison": "main"}, "did you mean whisper_model_revision"),
         ({"whisper_model_revision": "not a revision!"}, "whisper_model_revision"),
-        ({"whisper_model_quantization": "int3"}, "int3"),
+        ({"whisper_model_quantizations": ["int8", "int3"]}, "int3"),
         ({"stt_root": "relative/path"}, "stt_root"),
     ],
 )

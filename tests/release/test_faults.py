@@ -7,17 +7,14 @@ from __future__ import annotations
 import json
 import shutil
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.release.conftest import CHECKOUT, Lab, Run
+from tests.release.conftest import CHECKOUT, Lab, Run, hub_fault
 
-HUB = "http://127.0.0.1:8289"
 OTHER_ROOT = "/opt/stt-fault"
 
 
@@ -42,24 +39,6 @@ def previous_release_is_intact(lab: Lab, sealed: str) -> Iterator[None]:
     image = json.loads(before[1])["image_id"]
     tags = f"docker image inspect --format '{{{{.Id}}}}' stt-engine:{sealed}"
     assert lab.ssh(tags).strip() == image
-
-
-@contextmanager
-def hub_fault(fault: dict[str, Any]) -> Iterator[None]:
-    def control(document: dict[str, Any]) -> None:
-        request = urllib.request.Request(
-            f"{HUB}/_control",
-            data=json.dumps(document).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=10):
-            pass
-
-    control({"faults": [fault]})
-    try:
-        yield
-    finally:
-        control({"faults": []})
 
 
 def stopped_at(run: Run, task: str, *words: str) -> None:

@@ -100,3 +100,10 @@ def test_a_dry_run_changes_nothing(lab: Lab) -> None:
     run = lab.play("--check", "--diff")
     assert run.rc == 0, run.output[-6000:]
     assert run.recap["changed"] == 0, run.output
+
+
+def test_a_dry_run_on_a_server_that_was_never_used_predicts_and_leaves_nothing(lab: Lab) -> None:
+    run = lab.play("--check", "--diff", variables={"stt_root": "/opt/stt-never-used"})
+    assert run.rc == 0, run.output[-6000:]
+    assert "+model.safetensors 7438576 " in run.output
+    assert lab.ssh("ls -d /opt/stt-never-used /tmp/*.stt-* 2>/dev/null || true") == ""
