@@ -29,6 +29,7 @@ MOST_ATTEMPTS = 3
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 20.0
 _HASH_STEP_BYTES = 16 << 20
+_FLUSH_STEP_BYTES = 128 << 20
 _TICK_SECONDS = 0.25
 
 
@@ -99,6 +100,7 @@ class Download:
         self._resume_at = 0.0
         self._last_failure = ""
         self._received = 0
+        self._written: set[StagedFile] = set()
         self._repeated: list[str] = []
         self.total = sum(file.size for file in files)
         self.resumed = sum(file.have for file in self._files)
@@ -108,6 +110,7 @@ class Download:
         """Bring all files; raises SttError with what was there kept for the next run."""
         sources = [self._make_source() for _number in range(self._streams)]
         threads = [threading.Thread(target=self._hash, daemon=True)]
+        threads += [threading.Thread(target=self._flush, daemon=True)]
         threads += [threading.Thread(target=self._work, args=[s], daemon=True) for s in sources]
         try:
             for file in self._files:
@@ -247,6 +250,7 @@ class Download:
                     self._have += task.position - task.high
                     task.high = task.position
         with self._changed:
+            self._written.add(file)
             for index in range(task.start // file.chunk_bytes, -(-task.end // file.chunk_bytes)):
                 if not file.done[index]:
                     file.mark(index)
@@ -307,6 +311,25 @@ class Download:
                 self._error = error
             self._stop.set()
             self._changed.notify_all()
+
+    # --- the flushing thread -------------------------------------------------------------
+
+    def _flush(self) -> None:
+        """Write to the disk while the rest arrives, so that publishing need not wait for it."""
+        flushed = 0
+        try:
+            while not self._stop.is_set():
+                with self._changed:
+                    if self._received - flushed < _FLUSH_STEP_BYTES:
+                        self._changed.wait()
+                        continue
+                    flushed = self._received
+                    files = list(self._written)
+                    self._written.clear()
+                for file in files:
+                    file.flush()
+        except BaseException as error:
+            self._fail(error)
 
     # --- the hashing thread --------------------------------------------------------------
 

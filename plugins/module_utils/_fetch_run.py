@@ -17,6 +17,8 @@ from ansible_collections.stt.engine.plugins.module_utils._fetch_model import Mod
 from ansible_collections.stt.engine.plugins.module_utils._fetch_room import disk_error, is_full
 from ansible_collections.stt.engine.plugins.module_utils._jobs import Job, JobState
 
+_POLL_SECONDS = 0.05
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -89,7 +91,7 @@ def _start(job: Job, fetch: ModelFetch) -> None:
 
 def _ended(job: Job, timeout: float | None) -> JobState:
     """Wait for the job; its failure is raised as it was in the job."""
-    state = job.wait(timeout)
+    state = job.wait(timeout, _POLL_SECONDS)
     failure = job.failure(state)
     if state.status == "lost" and is_full(job.directory):
         full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -128,6 +128,13 @@ class StagedFile:
         except OSError as error:
             raise disk_error(self.path, error, self.remote.size) from error
 
+    def flush(self) -> None:
+        """Bring to the disk what was written so far."""
+        try:
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise disk_error(self.path, error, self.remote.size) from error
+
     def mark(self, index: int) -> None:
         """Note a chunk as finished."""
         self.done[index] = 1

@@ -115,9 +115,12 @@ options:
       - Needed when there is something to fetch from a hub.
     type: path
   streams:
-    description: How many ranges are downloaded at once, from 1 to 64.
+    description:
+      - How many ranges are downloaded at once, from 1 to 64.
+      - Hubs and proxies often limit each connection; eight of them fill a line of 1 Gbit/s when
+        one gets 125 Mbit/s.
     type: int
-    default: 4
+    default: 8
   chunk_bytes:
     description:
       - Length of a range in bytes, at least 65536. A killed download repeats at most one for each
@@ -361,7 +364,7 @@ def main() -> None:
             "source_path": {"type": "path"},
             "transport": {"type": "str", "choices": ["http", "xet"], "default": "http"},
             "tools_python": {"type": "path"},
-            "streams": {"type": "int", "default": 4},
+            "streams": {"type": "int", "default": 8},
             "chunk_bytes": {"type": "int", "default": 8388608},
             "stall_seconds": {"type": "float", "default": 60},
             "verify": {"type": "str", "choices": ["manifest", "full"], "default": "manifest"},
