@@ -29,7 +29,7 @@ from ansible_collections.stt.engine.plugins.module_utils._fetch_select import (
     tree_of_expected,
 )
 from ansible_collections.stt.engine.plugins.module_utils._fetch_source import HubSource, Source
-from ansible_collections.stt.engine.plugins.module_utils._fetch_xet import XetFetch
+from ansible_collections.stt.engine.plugins.module_utils._fetch_xet import XET, XetFetch, clear
 from ansible_collections.stt.engine.plugins.module_utils._hub import (
     ModelTree,
     RemoteFile,
@@ -114,7 +114,7 @@ class ModelFetch:
         check_places(self._staging, self.published.directory.parent)
         if missing:
             total = sum(remote.size for remote in missing)
-            needed = max(0, total - self._staged_bytes()) + _RESERVE_BYTES
+            needed = max(0, total - self._staged_bytes(missing)) + _RESERVE_BYTES
             check_space(self.settings.root, needed, self.selection.name)
         planned = self._look(missing) if missing else 0
         return Plan(self._wanted, missing, whole, planned, self._trust, why)
@@ -147,6 +147,7 @@ class ModelFetch:
         whole = self.published.whole(self._wanted, self.settings.full)
         missing = [remote for remote in self._wanted if remote.path not in whole]
         staging = staging_directory(self.settings.root, self._staging.name)
+        clear(staging)
         log(f"{self.selection.name}: {len(missing)} of {len(self._wanted)} files to fetch")
         outcome = self._bring(missing, context.progress, log)
         staged = staging / "files"
@@ -161,10 +162,11 @@ class ModelFetch:
         remove_tree(staging, below=self.settings.root)
         return outcome
 
-    def _staged_bytes(self) -> int:
-        """Bytes on disk that an earlier fetch has taken already."""
-        files = (path for path in (self._staging / "files").rglob("*") if path.is_file())
-        return sum(path.stat().st_blocks * 512 for path in files)
+    def _staged_bytes(self, missing: list[RemoteFile]) -> int:
+        """Bytes on disk that an earlier fetch has taken and that this one uses or frees."""
+        places = [self._staging / "files" / remote.path for remote in missing]
+        places += (self._staging / XET).rglob("*")
+        return sum(path.stat().st_blocks * 512 for path in places if path.is_file())
 
     def _tree(self) -> tuple[ModelTree, str, str]:
         """The list of files, on whose word, and what to say of that word."""

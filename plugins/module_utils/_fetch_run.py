@@ -56,7 +56,7 @@ def run_fetch(fetch: ModelFetch, waiting: Waiting, *, check_mode: bool) -> dict[
         if not attached:
             plan = fetch.plan()
             result.update(bytes_planned=plan.bytes_planned, trust=plan.trust)
-            if plan.why:
+            if plan.why and plan.why not in result["reason"]:
                 result["reason"] += f" ({plan.why})"
             if check_mode:
                 return _finish(result, _planned(plan), before, began)

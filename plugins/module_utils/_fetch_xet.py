@@ -28,6 +28,7 @@ from ansible_collections.stt.engine.plugins.module_utils._hub_access import HubA
 from ansible_collections.stt.engine.plugins.module_utils._hub_process import HubProcess
 from ansible_collections.stt.engine.plugins.module_utils._store import remove_tree
 
+XET = "xet"
 _PROBE_SECONDS = 60.0
 _LOOK_SECONDS = 0.5
 _USE_HTTP = "set transport to http, which needs no Xet service"
@@ -80,8 +81,8 @@ class XetFetch:
         if not large:
             return 0
         log(f"hf-xet {self.probe()}: {', '.join(file.path for file in large)}")
-        place = staging / "xet"
-        _clear(place, staging)
+        place = staging / XET
+        clear(staging)
         try:
             self._download(large, place, progress)
             for file in large:
@@ -95,7 +96,7 @@ class XetFetch:
                     )
                 stage_whole(staging, file, arrived, chunk_bytes)
         finally:
-            _clear(place, staging)
+            clear(staging)
         return sum(file.size for file in large)
 
     def _download(
@@ -170,6 +171,8 @@ def _bytes_below(directory: Path) -> int:
     return total
 
 
-def _clear(place: Path, staging: Path) -> None:
+def clear(staging: Path) -> None:
+    """Remove what a download through the library left: it would begin anew."""
+    place = staging / XET
     if place.exists():
         remove_tree(place, below=staging)

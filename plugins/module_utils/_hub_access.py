@@ -11,7 +11,7 @@ import ssl
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 
@@ -142,7 +142,8 @@ def port_of(parts: SplitResult) -> int:
 def proxy_secrets(proxy: str | None) -> set[str]:
     """The parts of a proxy's address that no result may show."""
     parts = _split(proxy or "")
-    return {parts.password} if parts is not None and parts.password else set()
+    password = parts.password if parts is not None else None
+    return {password, unquote(password)} if password else set()
 
 
 def _split(url: str) -> SplitResult | None:

@@ -59,11 +59,11 @@ FETCHED = (
 class HubProcess:
     """The lab's hub in a process of its own, told what to do over HTTP."""
 
-    def __init__(self, repositories: Path) -> None:
+    def __init__(self, repositories: Path, *options: str) -> None:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "tests.lab.hub", "--repos", str(repositories)),
-                *("--port", "0", "--quiet"),
+                *("--port", "0", "--quiet", *options),
             ],
             cwd=CHECKOUT,
             stdout=subprocess.PIPE,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -168,6 +169,65 @@ def test_moved_branch_does_not_move_a_fetch_by_commit(
     hub.fault("branch", path=REPOSITORY, value="d" * 40)
     case.ok()
     case.check_published(repository)
+
+
+def test_odd_names_empty_files_and_many_pages(tmp_path: Path) -> None:
+    model = tmp_path / "repositories" / REPOSITORY
+    odd = [
+        "100 %.json",
+        "a#b?c&d.json",
+        "-rf",
+        "weiß \u6a21.json",
+        "deep/er/empty.txt",
+        "a'b\"c",
+        "e",
+    ]
+    files = {name: f"{name}\n".encode() for name in odd} | {"deep/er/empty.txt": b"", "e": b""}
+    files |= {f"many/{number:03}.txt": b"%d" % number for number in range(120)}
+    files |= {"empty.safetensors": b"", "one.safetensors": b"1"}
+    for name, data in files.items():
+        path = model / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    with HubProcess(tmp_path / "repositories", "--page-size", "7") as hub:
+        case = Case(hub, tmp_path / "stt")
+        case.params |= {"files": ["*"], "required_files": ["e"]}
+        result = case.ok()
+        found = {
+            str(path.relative_to(case.path)): path.read_bytes()
+            for path in case.path.rglob("*")
+            if path.is_file()
+        }
+        assert found == files
+        assert [file["path"] for file in result["files"]] == sorted(files)
+        shutil.make_archive(str(tmp_path / "brought"), "zip", case.path)
+        brought = {"source_path": str(tmp_path / "brought.zip"), "expected_files": result["files"]}
+        other = Case(hub, tmp_path / "other")
+        again = other.ok(**{**case.params, "root": str(other.root), **brought})
+        assert again["files"] == result["files"]
+
+
+def test_shards_of_the_weights_are_all_there_or_nothing_is(tmp_path: Path) -> None:
+    model = tmp_path / "repositories" / REPOSITORY
+    model.mkdir(parents=True)
+    shards = [f"model-0000{number}-of-00003.safetensors" for number in (1, 2, 3)]
+    for name in ("config.json", "tokenizer.json", "preprocessor_config.json"):
+        (model / name).write_text("{}")
+    for name in shards:
+        (model / name).write_bytes(name.encode() * 1000)
+    index = {"weight_map": {f"layer.{name}": name for name in shards}}
+    (model / "model.safetensors.index.json").write_text(json.dumps(index))
+    with HubProcess(tmp_path / "repositories") as hub:
+        case = Case(hub, tmp_path / "stt")
+        hub.fault("missing", path=f"{REPOSITORY}/{shards[1]}")
+        message = case.message()
+        assert f"found no {shards[1]}, which model.safetensors.index.json names; " in message
+        case.check_nothing_published()
+        hub.reset()
+        result = case.ok()
+        assert {file["path"] for file in result["files"]} >= {*shards}
+        # What had arrived before the index was judged is not fetched again.
+        assert result["bytes_downloaded"] == (model / shards[1]).stat().st_size
 
 
 def test_token_is_used_and_nowhere_to_be_seen(

@@ -239,6 +239,13 @@ def test_tls_is_verified_and_not_left_by_a_redirect(
         list(trusting.stream(case.wanted[0], 0, 8))
 
 
+def test_redirect_to_something_else_than_http(case: Case, hub: Hub) -> None:
+    hub.faults.add("redirect", path=WEIGHTS, value="file:///etc/passwd")
+    assert f"found a redirect from http to file from {hub.url}; needed http or https" in (
+        fails(case, hub)
+    )
+
+
 def test_plain_download_uses_several_ranges_at_once(case: Case, hub: Hub) -> None:
     hub.faults.add("rate", path=WEIGHTS, value=2_000_000)
     outcome = case.from_hub(hub, hub.commit(REPOSITORY))
