@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import array
 import json
 import shlex
+import struct
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tests.integration.verify_host import NAME, RUN, VerifyHost
+from tests.integration.verify_host import NAME, RUN, VerifyHost, tiny_model
 
 QUANTIZATIONS = ("float16", "int8", "int8_float16", "int8_float32", "bfloat16", "float32")
 
@@ -51,35 +54,83 @@ def test_a_source_without_its_tokenizer_is_named(host: VerifyHost, image: str) -
     assert host.ssh(f"ls {host.directory}/models/bare").split() == ["2" * 40]
 
 
+TOOL = """
+import hashlib, json, os, sys
+from ctranslate2.converters.transformers import main
+made = {}
+for kind in sys.argv[1:]:
+    out = f"/tmp/{kind}"
+    sys.argv = ["x", "--model", "/source", "--output_dir", out, "--quantization", kind]
+    sys.argv += ["--copy_files", "tokenizer.json", "preprocessor_config.json"]
+    main()
+    made[kind] = {
+        name: hashlib.sha256(open(f"{out}/{name}", "rb").read()).hexdigest()
+        for name in os.listdir(out)
+    }
+print(json.dumps(made))
+"""
+
+
+def command_line_tool(
+    host: VerifyHost, image: str, source: str, kinds: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Hashes of what the tool's own entry point writes, by quantization and file."""
+    printed = host.ssh(
+        f"{RUN} --volume {source}:/source:ro -e HOME=/tmp --entrypoint python3 "
+        f"{shlex.quote(image)} - {' '.join(kinds)} 2>/dev/null",
+        TOOL.encode(),
+    )
+    return dict(json.loads(printed.splitlines()[-1]))
+
+
+def hashes(done: dict[str, Any], names: Iterable[str]) -> dict[str, str | None]:
+    """Those of the files of a conversion that the tool writes too."""
+    assert not done.get("failed"), done["msg"]
+    ours = {file["path"]: file["sha256"] for file in done["files"]}
+    return {name: ours.get(name) for name in names}
+
+
 def test_every_quantization_is_the_command_line_tools_byte_for_byte(
     host: VerifyHost, image: str, converted: dict[str, Any]
 ) -> None:
-    """The tool's own entry point converts to each; then the module does, and judges it."""
-    tool = (
-        "import hashlib, json, os, sys\n"
-        "from ctranslate2.converters.transformers import main\n"
-        "made = {}\n"
-        "for kind in sys.argv[1:]:\n"
-        "    out = f'/tmp/{kind}'\n"
-        "    sys.argv = ['x', '--model', '/source', '--output_dir', out, '--quantization', kind,\n"
-        "        '--copy_files', 'tokenizer.json', 'preprocessor_config.json']\n"
-        "    main()\n"
-        "    made[kind] = {name: hashlib.sha256(open(f'{out}/{name}', 'rb').read()).hexdigest()\n"
-        "        for name in os.listdir(out)}\n"
-        "print(json.dumps(made))\n"
-    )
-    printed = host.ssh(
-        f"{RUN} --volume {host.source}:/source:ro -e HOME=/tmp --entrypoint python3 "
-        f"{shlex.quote(image)} - {' '.join(QUANTIZATIONS)} 2>/dev/null",
-        tool.encode(),
-    )
-    peers = json.loads(printed.splitlines()[-1])
-    for kind in QUANTIZATIONS:
+    peers = command_line_tool(host, image, host.source, QUANTIZATIONS)
+    assert set(peers) == set(QUANTIZATIONS)
+    for kind, peer in peers.items():
         done = converted if kind == "int8_float16" else host.convert(image, quantization=kind)
-        assert not done.get("failed"), done["msg"]
-        ours = {file["path"]: file["sha256"] for file in done["files"]}
-        assert {name: ours.get(name) for name in peers[kind]} == peers[kind], kind
+        assert hashes(done, peer) == peer, kind
         stored = "int8_float16" if kind == "int8" else kind
         assert done["model_bin"]["quantization"] == stored
         assert done["inputs"]["quantization"] == kind
         assert [check["status"] for check in done["checks"]] == ["passed", "passed"]
+
+
+def finer(weights: bytes) -> bytes:
+    """A file of float16 tensors as one of float32, each value a little beside a float16."""
+    (length,) = struct.unpack_from("<Q", weights)
+    header = json.loads(weights[8 : 8 + length])
+    for name, entry in header.items():
+        if name != "__metadata__":
+            begin, end = entry["data_offsets"]
+            entry.update(dtype="F32", data_offsets=[2 * begin, 2 * end])
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    halves = struct.iter_unpack("<e", weights[8 + length :])
+    values = array.array("f", (value * (1 + 2**-13) for (value,) in halves))
+    return struct.pack("<Q", len(text)) + text + values.tobytes()
+
+
+def test_a_checkpoint_of_float32_is_the_command_line_tools_too(
+    host: VerifyHost, image: str
+) -> None:
+    """Values that float16 does not hold: the tool rounds them before it quantizes."""
+    source = f"{host.directory}/models/full/{'3' * 40}"
+    files = tiny_model()
+    config = files["config.json"].replace(b'"float16"', b'"float32"')
+    weights = finer(files["model.safetensors"])
+    changed = {"model.safetensors": weights, "config.json": config}
+    host.put({**files, **changed}, f"models/full/{'3' * 40}")
+    kinds = ("int8_float16", "int8")
+    peers = command_line_tool(host, image, source, kinds)
+    for kind, peer in peers.items():
+        done = host.convert(image, source=source, quantization=kind)
+        assert hashes(done, peer) == peer, kind
