@@ -279,7 +279,8 @@ class PublishedModel:
 
 def fetch_key(root: Path, selection: Selection) -> str:
     """The key of the job that fetches a commit to a place: one at a time."""
-    place = f"{root}\0{selection.repository}\0{selection.commit}"
+    # However the way to it is written: two jobs must not publish to one place.
+    place = f"{os.path.realpath(root)}\0{selection.repository}\0{selection.commit}"
     return hashlib.sha256(place.encode()).hexdigest()
 
 

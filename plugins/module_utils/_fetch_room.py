@@ -72,9 +72,13 @@ def check_space(root: Path, needed: int, name: str) -> None:
         )
 
 
-def is_full(path: Path) -> bool:
-    """Whether not even a job's state could be written there."""
-    return free_bytes(path) < _BALLAST_BYTES
+def refusal(path: Path) -> OSError | None:
+    """Why not even a job's state could be written there; None when it could."""
+    if not os.access(path, os.W_OK):
+        return OSError(errno.EROFS, os.strerror(errno.EROFS))
+    if free_bytes(path) < _BALLAST_BYTES:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return None
 
 
 @contextmanager

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._fetch_model import ModelFetch, Plan
-from ansible_collections.stt.engine.plugins.module_utils._fetch_room import disk_error, is_full
+from ansible_collections.stt.engine.plugins.module_utils._fetch_room import disk_error, refusal
 from ansible_collections.stt.engine.plugins.module_utils._jobs import Job, JobState
 
 _POLL_SECONDS = 0.05
@@ -93,9 +91,10 @@ def _ended(job: Job, timeout: float | None) -> JobState:
     """Wait for the job; its failure is raised as it was in the job."""
     state = job.wait(timeout, _POLL_SECONDS)
     failure = job.failure(state)
-    if state.status == "lost" and is_full(job.directory):
-        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        failure = disk_error(f"file system of {job.directory}", full)
+    refused = refusal(job.directory) if state.status == "lost" else None
+    if refused is not None:
+        # The job could not even write down why it ended.
+        failure = disk_error(f"file system of {job.directory}", refused)
     if failure is not None:
         failure.details.setdefault("log_tail", job.log_tail())
         raise failure

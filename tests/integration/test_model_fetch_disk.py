@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._fetch_published import fetch_key
+from ansible_collections.stt.engine.plugins.module_utils._fetch_room import refusal
 from ansible_collections.stt.engine.plugins.module_utils._fetch_select import Selection
 from ansible_collections.stt.engine.plugins.module_utils._store import file_lock
 from tests.integration.model_lab import (
@@ -146,6 +147,20 @@ def test_disk_that_fills_up_before_a_copy(
     filler.unlink()
     offline.ok(**brought)
     offline.check_published(repository)
+
+
+def test_read_only_disk_is_seen_before_the_first_byte(hub: HubProcess, disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    case = Case(hub, disk / "stt")
+    assert case.message() == (
+        f"{case.root}: found no permission to write in {disk}; "
+        "needed a directory that this user can write; "
+        "fix: run with become, or choose another place"
+    )
+    assert hub.stats()["requests"] == 0
+    refused = refusal(disk)
+    assert refused is not None
+    assert refused.errno == errno.EROFS
 
 
 def test_staging_on_another_file_system_is_seen_before_the_first_byte(

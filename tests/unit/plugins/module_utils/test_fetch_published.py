@@ -276,3 +276,5 @@ def test_job_key_is_one_for_each_place_and_commit(tmp_path: Path) -> None:
     assert key == fetch_key(tmp_path, Selection("lab/m", COMMIT, patterns=("x",)))
     assert key != fetch_key(tmp_path, Selection("lab/m", "d" * 40))
     assert key != fetch_key(tmp_path / "other", selection)
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert key == fetch_key(tmp_path / "link", selection)

@@ -17,7 +17,7 @@ from ansible_collections.stt.engine.plugins.module_utils._fetch_room import (
     check_space,
     check_writable,
     disk_error,
-    is_full,
+    refusal,
 )
 
 NOBODY = 65534
@@ -104,7 +104,7 @@ def test_more_than_there_is_room_for(tmp_path: Path) -> None:
         f" bytes free; needed {1 << 60} bytes for model m; "
         "fix: free space there, or put root on a larger file system"
     )
-    assert not is_full(tmp_path)
+    assert refusal(tmp_path) is None
 
 
 @pytest.mark.parametrize("place", ["staging", "staging/model-1", "staging/model-1/files"])
