@@ -12,8 +12,9 @@ description:
   - Makes of one result set C(report.json), whose schema is C(docs/report.schema.json),
     C(junit.xml), and C(report.html), one page for people that needs no network and no other file.
   - Prints the closing checklist and the success criteria, which say the same.
-  - Where a release holds several quantizations, a table of their figures (size, load time, real-time
-    factor, memory, agreement with float32) stands in all but C(junit.xml); nothing is ranked.
+  - Where a release holds several quantizations, a table of their figures (size, load time,
+    real-time factor, memory, agreement with float32) stands in all but C(junit.xml); nothing is
+    ranked.
   - Each item is decided by the results of certain checks. An item whose checks were all skipped is
     skipped, never ticked. An item without any result is an error, and so is a planned check without
     one. A release that was stopped shows what it did not reach as C(not_run).
