@@ -44,6 +44,11 @@ def read_json(path: Path, judgement: Judgement, fix: str) -> Any:
         return None
 
 
+def is_integer(value: object) -> bool:
+    """Whether it is a whole number; true and false are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def first_names(names: list[str], limit: int = 5) -> str:
     """A few names and how many more there are."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ._judgement import Judgement, read_json
+from ._judgement import Judgement, is_integer, read_json
 from ._model_bin import ModelBin
 
 CONFIG_KEYS = ("alignment_heads", "lang_ids", "suppress_ids", "suppress_ids_begin")
@@ -100,7 +100,7 @@ def _judge_ids(
 ) -> bool:
     """Whether it is a list of token ids; null counts as none."""
     ids = [] if ids is None else ids
-    if not isinstance(ids, list) or not all(type(index) is int for index in ids):
+    if not isinstance(ids, list) or not all(is_integer(index) for index in ids):
         judgement.add(path, f"{key} {_short(ids)}", f"{key} as a list of token ids", AGAIN)
         return False
     outside = [index for index in ids if index < 0 or index >= len(vocabulary or ())]
@@ -142,7 +142,7 @@ def _judge_languages(
 
 def _judge_heads(path: str, heads: Any, model: ModelBin | None, judgement: Judgement) -> None:
     fits = isinstance(heads, list) and all(
-        isinstance(pair, list) and len(pair) == 2 and all(type(part) is int for part in pair)
+        isinstance(pair, list) and len(pair) == 2 and all(is_integer(part) for part in pair)
         for pair in heads
     )
     if not fits or not heads:

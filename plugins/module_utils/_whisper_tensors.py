@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ._judgement import Judgement, first_names, read_json
+from ._judgement import Judgement, first_names, is_integer, read_json
 from ._model_bin import DATA_TYPES, ModelBin
 from ._safetensors import SafetensorsError, Tensors, read_safetensors_header, weight_files
 
@@ -340,7 +340,7 @@ def _config_fits(directory: Path, config: Any, judgement: Judgement) -> bool:
     wrong = [
         f"{key} {config.get(key)!r}"
         for key in SIZES
-        if type(config.get(key)) is not int or config[key] < 1
+        if not is_integer(config.get(key)) or config[key] < 1
     ]
     if wrong:
         judgement.add(
