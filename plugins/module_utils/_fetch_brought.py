@@ -130,26 +130,25 @@ class BroughtDirectory:
                     yield str(place), stream.read(_LARGEST_MANIFEST)
 
     def _places(self, wanted: Sequence[RemoteFile]) -> Iterator[tuple[Item, Path]]:
-        base = self._base([file.path for file in wanted])
-        for file in wanted:
-            place = base / file.path
-            if place.exists():
-                status = place.stat()
-                what = "" if stat.S_ISREG(status.st_mode) else "not a regular file"
-                yield Item(file.path, status.st_size, None, what), place
-            elif place.is_symlink():
-                yield Item(file.path, 0, None, "a link that leads nowhere"), place
+        for base in self._bases([file.path for file in wanted]):
+            for file in wanted:
+                place = base / file.path
+                if place.exists():
+                    status = place.stat()
+                    what = "" if stat.S_ISREG(status.st_mode) else "not a regular file"
+                    yield Item(file.path, status.st_size, None, what), place
+                elif place.is_symlink():
+                    yield Item(file.path, 0, None, "a link that leads nowhere"), place
 
-    def _base(self, names: list[str]) -> Path:
-        """The directory itself, or the one directory in it that holds the model."""
-        if any((self._path / name).exists() for name in names):
-            return self._path
-        below = [
+    def _bases(self, names: list[str]) -> list[Path]:
+        """The directory itself, or the directories in it that hold such files."""
+        below = [folder for folder in sorted(self._path.iterdir()) if folder.is_dir()]
+        held = [
             folder
-            for folder in sorted(self._path.iterdir())
-            if folder.is_dir() and any((folder / name).exists() for name in names)
+            for folder in (self._path, *below)
+            if any((folder / name).exists() for name in names)
         ]
-        return below[0] if len(below) == 1 else self._path
+        return [self._path] if self._path in held else held
 
 
 class BroughtTar:
