@@ -44,3 +44,15 @@ def test_a_root_that_cannot_be_written_is_named_and_nothing_is_made(lab: Lab) ->
     assert "R1.1 root_writable: found" in run.output
     # The report of the failed run, on the controller, is the one thing written.
     assert run.recap["changed"] == 1
+
+
+def test_a_token_is_neither_sent_unencrypted_nor_shown(lab: Lab, tmp_path: Path) -> None:
+    token = "hf_never_to_be_seen_5417"
+    given = {"whisper_model_token": token, "release_lock_path": str(tmp_path / "none.lock.yml")}
+    run = lab.play("-vvv", "--diff", variables=given)
+    assert run.rc != 0
+    assert "token: found the endpoint http://" in run.output
+    assert token not in run.output
+    assert lab.ssh(f"grep -rl {token} /opt/stt /tmp /root 2>/dev/null || true") == ""
+    for path in lab.releases.rglob("*"):
+        assert not path.is_file() or token.encode() not in path.read_bytes()
