@@ -10,10 +10,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../requirements"
 for source in *.in; do
     target=${source%.in}.txt
     options=(--universal)
-    if [ "$source" = tools.in ]; then
+    case $source in
+    tools.in)
         # Models travel over plain HTTP; hf-xet alone is bigger than all the others.
         options=(--python-platform linux --no-emit-package hf-xet)
-    fi
+        ;;
+    tools-xet.in) options=(--python-platform linux) ;;
+    esac
     echo "==> requirements/$source -> requirements/$target (seconds)"
     uv pip compile --quiet --no-config --upgrade --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-header "${options[@]}" "$source" --output-file "$target.new"

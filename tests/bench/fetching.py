@@ -73,6 +73,7 @@ def measure_fetch(stand: Stand, part: str, rate: int | None = None) -> None:
     for turn in range(stand.runs):
         for tool in rotated(list(tools), turn):
             fetched = tools[tool]()
+            hashed = 0.0 if fetched.problem or tool != "curl" else hash_as_user(fetched.directory)
             durable = 0.0 if fetched.problem else settle(fetched.directory)
             names = (WEIGHTS,) if tool == "curl" else ()
             problem = fetched.problem or stand.model.wrong_with(fetched.directory, *names)
@@ -84,6 +85,8 @@ def measure_fetch(stand: Stand, part: str, rate: int | None = None) -> None:
             }
             if tool == "ours":
                 values["job_peak_memory_bytes"] = float(fetched.result.get("job_bytes", 0))
+            if tool == "curl":
+                values["seconds_with_hash"] = fetched.run.seconds + hashed
             stand.record(part, tool, turn, problem, **values)
             stand.clear()
     stand.hub.reset()
@@ -194,6 +197,15 @@ def measure_no_change(stand: Stand) -> None:
         if wrong:
             stand.record("nochange", tool, stand.runs, wrong)
     stand.clear()
+
+
+def hash_as_user(directory: Path) -> float:
+    """Compute the weights' SHA-256 with openssl, as a careful user of curl does; returns seconds."""
+    began = time.perf_counter()
+    subprocess.run(
+        ["openssl", "dgst", "-sha256", str(directory / WEIGHTS)], check=True, capture_output=True
+    )
+    return time.perf_counter() - began
 
 
 def settle(directory: Path) -> float:

@@ -45,6 +45,14 @@ def _fetch(result: Result) -> list[Line]:
         Line("fetch_loopback_hf", label, "s", ours, seconds("hf"), HF, most_ratio=1.0),
         Line("fetch_loopback_curl", label, "s", ours, seconds("curl"), CURL, most_ratio=1.15),
         Line(
+            "fetch_loopback_curl_hash",
+            label,
+            "s",
+            ours,
+            result.spread("fetch", "curl", "seconds_with_hash"),
+            f"{CURL}, then openssl dgst -sha256",
+        ),
+        Line(
             "fetch_on_disk_hf", f"{label}, until on disk", "s", on_disk("ours"), on_disk("hf"), HF
         ),
         Line(
