@@ -200,7 +200,7 @@ def measure_no_change(stand: Stand) -> None:
 
 
 def hash_as_user(directory: Path) -> float:
-    """Compute the weights' SHA-256 with openssl, as a careful user of curl does; returns seconds."""
+    """Seconds of the weights' SHA-256 by openssl, as a careful user of curl computes it."""
     began = time.perf_counter()
     subprocess.run(
         ["openssl", "dgst", "-sha256", str(directory / WEIGHTS)], check=True, capture_output=True
