@@ -6,8 +6,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import stat
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +19,11 @@ from typing import Any
 from ansible_collections.stt.engine.plugins.module_utils._build_image import JOB_KIND
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import INPUT_DIGEST_LABEL
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._model_manifest import read_manifest
 
 RECORD = "release.json"
-CONVERTED = "-ct2-"
+# What only our own modules name a directory: a commit, or a conversion of it.
+_NAME = re.compile(r"[0-9a-f]{40}(-ct2-[a-z0-9_]+-[0-9a-f]{12})?")
 
 
 @dataclass(frozen=True)
@@ -110,8 +116,12 @@ def superseded_images(
 
 def superseded_models(
     models: Path, records: Sequence[ReleaseRecord], keep_releases: int
-) -> list[Superseded]:
-    """Published models that no kept release uses, except the newest unsealed of each sort."""
+) -> tuple[list[Superseded], list[str]]:
+    """Models that no kept release uses, and directories of ours that have no manifest.
+
+    Only what has our manifest may go; another's directory never does. The newest of each model
+    and quantization that was made but never sealed stays.
+    """
     kept = {model for record in records[:keep_releases] for model in record.models}
     sealed = {model for record in records for model in record.models}
     directories = sorted(
@@ -119,19 +129,24 @@ def superseded_models(
         key=lambda path: (path.stat().st_mtime, path.name),
         reverse=True,
     )
-    seen: set[tuple[str, bool]] = set()
-    found = []
+    seen: set[tuple[str, str]] = set()
+    found, left = [], []
     for path in directories:
         if str(path) in kept:
             continue
+        manifest = read_manifest(path)
+        if manifest is None:
+            if str(path) in sealed or _NAME.fullmatch(path.name):
+                left.append(str(path))
+            continue
         if str(path) not in sealed:
-            sort = (path.parent.name, CONVERTED in path.name)
+            sort = (path.parent.name, str(manifest.get("quantization", "")))
             if sort not in seen:
                 seen.add(sort)
                 continue
         reason = "of an older release" if str(path) in sealed else "made but never sealed"
         found.append(Superseded("model", str(path), tree_bytes(path), reason))
-    return found
+    return found, sorted(left)
 
 
 def abandoned_staging(staging: Path, days: float) -> list[Superseded]:
@@ -141,7 +156,7 @@ def abandoned_staging(staging: Path, days: float) -> list[Superseded]:
     for path in sorted(staging.glob("*")):
         if path.is_symlink() or not path.is_dir():
             continue
-        newest = max(entry.lstat().st_mtime for entry in (path, *path.rglob("*")))
+        newest = max((status.st_mtime for status in _below(path)), default=limit)
         if newest < limit:
             found.append(
                 Superseded("staging", str(path), tree_bytes(path), f"untouched for {days:g} days")
@@ -151,4 +166,19 @@ def abandoned_staging(staging: Path, days: float) -> list[Superseded]:
 
 def tree_bytes(path: Path) -> int:
     """The size of all files below a directory."""
-    return sum(entry.lstat().st_size for entry in path.rglob("*") if entry.is_file())
+    return sum(status.st_size for status in _below(path) if stat.S_ISREG(status.st_mode))
+
+
+def _below(path: Path) -> Iterator[os.stat_result]:
+    """A directory and all below it; what a job removes meanwhile is no error."""
+    with suppress(FileNotFoundError):
+        yield path.lstat()
+    for folder, folders, names in os.walk(path, onerror=_unless_vanished):
+        for name in (*folders, *names):
+            with suppress(FileNotFoundError):
+                yield Path(folder, name).lstat()
+
+
+def _unless_vanished(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error

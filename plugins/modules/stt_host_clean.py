@@ -13,9 +13,11 @@ short_description: Remove our own superseded images, models and staging director
 description:
   - Removes images that were built by a job below O(root), models and abandoned staging directories
     there, when no kept release and no container uses them.
-  - The newest O(keep_releases) releases stay whole, and so does the newest image and model that
-    were made but never sealed, because the next run can go on from them.
-  - Nothing else is ever removed; no C(prune) command is run.
+  - The newest O(keep_releases) releases stay whole. So do the newest image, and the newest of each
+    model and quantization, that were made but never sealed, because the next run can go on from
+    them.
+  - A model is removed only when the manifest that our modules write lies beside it. Nothing else
+    is ever removed; no C(prune) command is run.
 options:
   root:
     description: The directory below which everything of ours lies.
@@ -83,6 +85,14 @@ removed:
       name: /opt/stt/models/openai_whisper-large-v3-turbo/41f01f3fe87f28c78e2fbf8b568835947dd65ed9
       bytes: 1620000000
       reason: of an older release
+left:
+  description:
+    - Directories that only our modules name so, or that an older release used, without a manifest
+      that can be read. They stay; remove them by hand when nobody needs them.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 kept_releases:
   description: The releases that stay whole, newest first.
   returned: success
@@ -113,6 +123,7 @@ from ansible_collections.stt.engine.plugins.module_utils._clean import (
 )
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._model_manifest import manifest_path
 from ansible_collections.stt.engine.plugins.module_utils._store import remove_tree
 
 
@@ -125,8 +136,9 @@ def remove(found: Superseded, docker: DockerCli, root: Path) -> None:
         return
     path = Path(found.name)
     remove_tree(path, root)
-    for manifest in path.parent.glob(f"{path.name}.*"):
-        manifest.unlink()
+    if found.kind == "model":
+        # Last: what an interruption leaves of the directory is still known as ours.
+        manifest_path(path).unlink()
 
 
 def clean(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -143,11 +155,12 @@ def clean(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             fix="set docker_host_keep_releases to 2 or more",
         )
     records = read_records(root / "releases")
+    models, left = superseded_models(root / "models", records, keep)
     found = [
         *superseded_images(
             built_below(docker.images(), root / "jobs"), docker.containers(), records, keep
         ),
-        *superseded_models(root / "models", records, keep),
+        *models,
         *abandoned_staging(root / "staging", parameters["staging_days"]),
     ]
     if not check_mode:
@@ -156,9 +169,11 @@ def clean(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     removed = [vars(one) for one in found]
     kept = [record.release for record in records[:keep]]
     total = sum(one.bytes for one in found)
+    without = f"; left, because no manifest is beside it: {', '.join(left)}" if left else ""
     return {
         "changed": bool(found),
         "removed": removed,
+        "left": left,
         "kept_releases": kept,
         "checks": [
             {
@@ -167,10 +182,10 @@ def clean(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
                 "status": "passed",
                 "expected": "only our own superseded images, models and staging are removed",
                 "found": f"{len(found)} removed, {total} bytes; kept releases: "
-                f"{', '.join(kept) or 'none yet'}",
+                f"{', '.join(kept) or 'none yet'}{without}",
                 "fix": "",
                 "seconds": round(time.monotonic() - started, 3),
-                "evidence": {"removed": removed},
+                "evidence": {"removed": removed, "left": left},
             }
         ],
         "diff": {

@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import shutil
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +18,23 @@ import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._clean import (
     ReleaseRecord,
+    Superseded,
     abandoned_staging,
     built_below,
     read_records,
     superseded_images,
     superseded_models,
+    tree_bytes,
 )
+from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._model_manifest import (
+    hash_files,
+    manifest_path,
+    write_manifest,
+)
+from ansible_collections.stt.engine.plugins.module_utils._store import write_atomically
+from ansible_collections.stt.engine.plugins.modules.stt_host_clean import remove
 
 
 def image(name: str, day: int) -> dict[str, Any]:
@@ -79,24 +93,60 @@ def test_without_any_release_only_the_newest_image_stays() -> None:
     assert [one.name for one in found] == ["sha256:a"]
 
 
+def model(models: Path, name: str, age: int, quantization: str | None = None) -> Path:
+    """A published model with our manifest; the greater the age, the newer it is."""
+    path = models / "openai_whisper" / name
+    path.mkdir(parents=True)
+    (path / "model.bin").write_bytes(b"12345")
+    kind = {"quantization": quantization} if quantization else {}
+    files = hash_files(path)
+    write_manifest(path, path, {**kind, "files": files})
+    os.utime(path, (1000 + age, 1000 + age))
+    return path
+
+
 def test_models_of_kept_releases_and_the_newest_unsealed_of_each_sort_stay(tmp_path: Path) -> None:
-    paths = {}
-    for age, name in enumerate(["kept", "older", "raw1", "raw2", "c-ct2-int8-1", "c-ct2-int8-2"]):
-        paths[name] = tmp_path / "openai_whisper" / name
-        paths[name].mkdir(parents=True)
-        (paths[name] / "model.bin").write_bytes(b"12345")
-        os.utime(paths[name], (1000 + age, 1000 + age))
-    records = [
-        record("b", 2, "", paths["kept"]),
-        record("a", 1, "", paths["kept"]),
-        record("z", 0, "", paths["older"]),
-    ]
-    found = superseded_models(tmp_path, records, keep_releases=2)
+    kept, older = model(tmp_path, "kept", 0), model(tmp_path, "older", 1)
+    for age, name in enumerate(["raw1", "raw2"]):
+        model(tmp_path, name, 2 + age)
+    for age, name in enumerate(["c-ct2-int8-1", "c-ct2-int8-2"]):
+        model(tmp_path, name, 4 + age, "int8")
+    records = [record("b", 2, "", kept), record("a", 1, "", kept), record("z", 0, "", older)]
+    found, left = superseded_models(tmp_path, records, keep_releases=2)
     assert {Path(one.name).name: (one.reason, one.bytes) for one in found} == {
         "older": ("of an older release", 5),
         "raw1": ("made but never sealed", 5),
         "c-ct2-int8-1": ("made but never sealed", 5),
     }
+    assert left == []
+
+
+def test_the_newest_unsealed_conversion_of_every_quantization_stays(tmp_path: Path) -> None:
+    """One release may hold several; when it fails late, none has to be converted again."""
+    for age, quantization in enumerate(["int8_float16", "float16", "int8", "float16"]):
+        model(tmp_path, f"{'a' * 40}-ct2-{quantization}-{age:012}", age, quantization)
+    found, left = superseded_models(tmp_path, [], keep_releases=2)
+    assert [Path(one.name).name for one in found] == [f"{'a' * 40}-ct2-float16-{1:012}"]
+    assert left == []
+
+
+def test_a_directory_without_our_manifest_is_never_removed(tmp_path: Path) -> None:
+    sealed = model(tmp_path, "a" * 40, 0)
+    bare = model(tmp_path, f"{'b' * 40}-ct2-int8-{1:012}", 1, "int8")
+    damaged = model(tmp_path, "c" * 40, 2)
+    for path in (sealed, bare):
+        manifest_path(path).unlink()
+    manifest_path(damaged).write_text("{}")
+    for name in ("finetuned-2025", "finetuned-2026"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+    model(tmp_path, "newer", 9)
+    records = [record(name, 9 - age) for age, name in enumerate("xy")] + [
+        record("z", 0, "", sealed)
+    ]
+    found, left = superseded_models(tmp_path, records, keep_releases=2)
+    assert found == []
+    # Not ours, then nothing is said of it either.
+    assert left == sorted(str(path) for path in (sealed, bare, damaged))
 
 
 def test_staging_is_abandoned_only_when_nothing_in_it_was_written_for_days(tmp_path: Path) -> None:
@@ -108,3 +158,45 @@ def test_staging_is_abandoned_only_when_nothing_in_it_was_written_for_days(tmp_p
         os.utime(tmp_path / name, (old, old))
     os.utime(tmp_path / "resumed" / "part")
     assert [Path(one.name).name for one in abandoned_staging(tmp_path, days=7)] == ["old"]
+
+
+def test_what_vanishes_while_it_is_looked_at_is_no_error(tmp_path: Path) -> None:
+    """A job replaces its map of finished chunks all the time."""
+    staged = tmp_path / "model-x" / "maps"
+    staged.mkdir(parents=True)
+    ended, written = threading.Event(), threading.Event()
+
+    def job() -> None:
+        for count in itertools.count():
+            if ended.is_set():
+                return
+            (staged / f"{count % 8}").mkdir(exist_ok=True)
+            write_atomically(staged / f"{count % 8}" / "map", b"x", durable=False)
+            shutil.rmtree(staged / f"{(count + 4) % 8}", ignore_errors=True)
+            written.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(job)
+        try:
+            assert written.wait(10)
+            for _again in range(300):
+                assert abandoned_staging(tmp_path, days=7) == []
+                assert tree_bytes(tmp_path) < 100
+        finally:
+            ended.set()
+        writing.result()
+
+
+def test_only_the_model_and_its_own_manifest_are_removed(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    path = model(models, "a" * 40, 0)
+    archive = path.with_name(f"{path.name}.tar.gz")
+    archive.write_bytes(b"brought by hand")
+    staged = tmp_path / "staging" / "model-x"
+    staged.mkdir(parents=True)
+    (tmp_path / "staging" / "model-x.note").write_text("not of it")
+    for kind, name in (("model", path), ("staging", staged)):
+        remove(Superseded(kind, str(name), 0, ""), DockerCli("docker"), tmp_path)
+        assert not name.exists()
+    assert list(path.parent.iterdir()) == [archive]
+    assert [left.name for left in (tmp_path / "staging").iterdir()] == ["model-x.note"]
