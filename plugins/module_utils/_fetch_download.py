@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +37,8 @@ _TICK_SECONDS = 0.25
 class _Task:
     """A part of a file for one worker; ``high`` is how far it ever came.
 
-    ``barren`` counts tries in a row that did not come any further.
+    ``barren`` counts tries in a row that did not come any further. A file that is taken whole has
+    one task and no other writer: it begins when the last part in flight has ended.
     """
 
     file: StagedFile
@@ -46,6 +47,7 @@ class _Task:
     whole: bool = False
     position: int = -1
     high: int = -1
+    marked: int = 0
     barren: int = 0
 
     def __post_init__(self) -> None:
@@ -95,6 +97,7 @@ class Download:
         self._stop = threading.Event()
         self._error: BaseException | None = None
         self._busy = 0
+        self._parts: Counter[StagedFile] = Counter()
         self._last_byte = 0.0
         self._waited = 0.0
         self._resume_at = 0.0
@@ -177,9 +180,7 @@ class Download:
     def _enqueue(self, file: StagedFile) -> None:
         """Put what is missing of a file in the queue; the lock is held or not needed yet."""
         if file.whole:
-            task = _Task(file, 0, file.remote.size, whole=True)
-            task.high = file.have
-            self._queue.append(task)
+            self._queue.append(_Task(file, 0, file.remote.size, whole=True))
             return
         for index, done in enumerate(file.done):
             if not done:
@@ -192,10 +193,21 @@ class Download:
                 try:
                     self._fetch(source, task)
                 finally:
-                    with self._changed:
-                        self._busy -= 1
+                    self._end(task)
         except BaseException as error:
             self._fail(error)
+
+    def _end(self, task: _Task) -> None:
+        """Count a task as ended; the last part of a file makes room for the file as a whole."""
+        file = task.file
+        with self._changed:
+            self._busy -= 1
+            if task.whole:
+                return
+            self._parts[file] -= 1
+            if file.whole and not self._parts[file]:
+                self._enqueue(file)
+                self._changed.notify_all()
 
     def _take(self) -> _Task | None:
         with self._changed:
@@ -204,7 +216,9 @@ class Download:
                     if not self._busy:
                         self._last_byte = time.monotonic()
                     self._busy += 1
-                    return self._queue.popleft()
+                    task = self._queue.popleft()
+                    self._parts[task.file] += not task.whole
+                    return task
                 self._changed.wait()
         return None
 
@@ -214,8 +228,7 @@ class Download:
             before = task.high
             self._await_turn()
             try:
-                if task.file.whole and not task.whole:
-                    # Another worker found out that this server sends whole files only.
+                if self._is_void(task):
                     self._give_up_part(task)
                     return
                 self._receive(source, task)
@@ -239,6 +252,9 @@ class Download:
         for block in source.stream(file.remote, task.position, task.end):
             if self._stop.is_set():
                 return
+            if self._is_void(task):
+                self._give_up_part(task)
+                return
             file.write(block, task.position)
             task.position += len(block)
             with self._changed:
@@ -247,28 +263,46 @@ class Download:
                     self._last_byte = time.monotonic()
                     self._waited = 0.0
                 if task.position > task.high:
-                    self._have += task.position - task.high
+                    self._have += 0 if task.whole else task.position - task.high
                     task.high = task.position
-        with self._changed:
-            self._written.add(file)
-            for index in range(task.start // file.chunk_bytes, -(-task.end // file.chunk_bytes)):
-                if not file.done[index]:
-                    file.mark(index)
-            self._changed.notify_all()
+                if task.whole and self._mark_whole(task):
+                    # It may be judged and begun anew from here on: write nothing more.
+                    return
+        if not task.whole:
+            with self._changed:
+                self._written.add(file)
+                file.mark(task.start // file.chunk_bytes)
+                self._changed.notify_all()
+
+    def _mark_whole(self, task: _Task) -> bool:
+        """Mark the chunks that came up to here; True when the file is complete."""
+        file = task.file
+        index = task.marked
+        while index < file.chunks and index * file.chunk_bytes + file.span(index) <= task.position:
+            if not file.done[index]:
+                self._written.add(file)
+                self._have += file.span(index)
+                file.mark(index)
+                self._changed.notify_all()
+            index += 1
+        task.marked = index
+        return file.complete
+
+    def _is_void(self, task: _Task) -> bool:
+        """Whether another worker found out that this server sends whole files only."""
+        return task.file.whole and not task.whole
 
     def _switch_to_whole(self, task: _Task) -> None:
-        """Ask for the file in one piece from now on; what is there counts, but comes again."""
+        """Ask for the file in one piece from now on; finished chunks stay as they are."""
         file = task.file
+        self._give_up_part(task)
         with self._changed:
-            self._have -= task.high - task.start
             if not file.whole:
                 self._log(f"{file.remote.path}: the server ignores ranges, taking it whole")
                 file.whole = True
                 kept = [queued for queued in self._queue if queued.file is not file]
                 self._queue.clear()
                 self._queue.extend(kept)
-                self._enqueue(file)
-                self._changed.notify_all()
 
     def _give_up_part(self, task: _Task) -> None:
         with self._changed:

@@ -25,7 +25,7 @@ class StagedFile:
 
     The map is written after the content, a byte at a time, so that a killed process loses at most
     the chunks under way. What a power loss may do to either is found by the hash at the end.
-    Not safe for threads by itself, except ``write``.
+    Not safe for threads by itself, except ``write`` to different chunks.
     """
 
     def __init__(self, staging: Path, remote: RemoteFile, chunk_bytes: int) -> None:
@@ -119,11 +119,17 @@ class StagedFile:
         self._file = self._marks = -1
 
     def write(self, data: bytes, offset: int) -> None:
-        """Put content in its place."""
+        """Put content in its place, except where a chunk is finished.
+
+        What was hashed lies in finished chunks, so the hash is always that of the disk's content.
+        """
         view = memoryview(data)
         try:
             while view:
-                count = os.pwrite(self._file, view, offset)
+                index, begun = divmod(offset, self.chunk_bytes)
+                count = min(len(view), self.chunk_bytes - begun)
+                if not self.done[index]:
+                    count = os.pwrite(self._file, view[:count], offset)
                 view, offset = view[count:], offset + count
         except OSError as error:
             raise disk_error(self.path, error, self.remote.size) from error

@@ -223,3 +223,22 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
         file.write(b"x", 0)
     file._file = -1
     file.close()
+
+
+def test_finished_chunk_is_never_written_again(tmp_path: Path) -> None:
+    """A server without ranges sends it once more, and its bytes may have been hashed."""
+    file = StagedFile(tmp_path, remote(), CHUNK)
+    file.open()
+    fill(file, 0, 2)
+    assert not file.hash_some(1 << 20)
+    file.write(bytes(len(DATA)), 0)
+    assert file.path.read_bytes() == DATA[:1000] + bytes(1000) + DATA[2000:]
+    file.write(DATA[500:2500], 500)
+    assert file.path.read_bytes() == DATA
+    file.mark(1)
+    assert file.hash_some(1 << 20)
+    assert file.identity() == remote().identity
+    file.reset()
+    file.write(bytes(len(DATA)), 0)
+    assert file.path.read_bytes() == bytes(len(DATA))
+    file.close()
