@@ -45,8 +45,9 @@ def run_fetch(fetch: ModelFetch, waiting: Waiting, *, check_mode: bool) -> dict[
     }
     job = Job(waiting.jobs_root, "fetch", fetch.key, waiting.inputs)
     result["log_path"] = job.kept_log()
+    reason = fetch.needs_fetch()
+    # Twice, because the job that runs at first may not have looked for all that this call does.
     for _attempt in range(2):
-        reason = fetch.needs_fetch()
         if reason is None:
             break
         result.update(changed=True, reason=result["reason"] or reason)
@@ -67,10 +68,11 @@ def run_fetch(fetch: ModelFetch, waiting: Waiting, *, check_mode: bool) -> dict[
                 return _finish(result, files, before, began)
         state = _ended(job, waiting.timeout)
         result.update({**(state.result or {}), "log_path": state.log_path})
-    else:
+        reason = fetch.needs_fetch()
+    if reason is not None:
         raise SttError(
             fetch.selection.name,
-            found=f"still not as it should be after the fetch: {fetch.needs_fetch()}",
+            found=f"still not as it should be after the fetch: {reason}",
             needed="a model that stays as it was published",
             fix=f"see what else writes to {fetch.published.directory}",
         )

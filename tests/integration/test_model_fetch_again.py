@@ -15,6 +15,7 @@ import pytest
 from tests.integration.model_lab import (
     CHUNK,
     FETCHED,
+    REPOSITORY,
     STREAMS,
     WEIGHTS,
     Case,
@@ -24,6 +25,8 @@ from tests.integration.model_lab import (
 )
 
 pytest_plugins = ["tests.integration.model_fixtures"]
+
+TOKENIZER = f"{REPOSITORY}/tokenizer.json"
 
 
 @pytest.mark.fault("corrupt byte on disk with the old mtime")
@@ -98,12 +101,9 @@ def test_two_repairs_at_once_while_a_reader_has_the_model(
     assert case.ok(verify="full")["changed"] is False
 
 
-def test_full_verification_finds_what_moves_no_time(
-    case: Case, hub: HubProcess, repository: Path
-) -> None:
-    """A bit that rots on the disk moves no stamp; a manifest with the new stamp stands for it."""
-    case.ok()
-    victim = case.path / "model.safetensors"
+def rot(case: Case, name: str) -> None:
+    """Damage a file; the manifest with the new stamp stands for a damage that moves none."""
+    victim = case.path / name
     with victim.open("r+b") as stream:
         stream.seek(12_345_678)
         stream.write(b"rotten")
@@ -111,13 +111,37 @@ def test_full_verification_finds_what_moves_no_time(
     manifest = json.loads(manifest_path.read_text())
     status = victim.stat()
     stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-    manifest["stamps"]["model.safetensors"] = stamp
+    manifest["stamps"][name] = stamp
     manifest_path.write_text(json.dumps(manifest))
+
+
+def test_full_verification_finds_what_moves_no_time(
+    case: Case, hub: HubProcess, repository: Path
+) -> None:
+    """A bit that rots on the disk moves no stamp."""
+    case.ok()
+    rot(case, "model.safetensors")
+    size = (case.path / "model.safetensors").stat().st_size
     assert case.ok()["changed"] is False
     hub.reset()
     result = case.ok(verify="full")
     assert result["reason"] == "the content of model.safetensors is damaged"
-    assert result["bytes_downloaded"] == hub.sent("model.safetensors") == status.st_size
+    assert result["bytes_downloaded"] == hub.sent("model.safetensors") == size
+    case.check_published(repository)
+    assert case.ok(verify="full")["changed"] is False
+
+
+def test_repair_by_the_second_job_is_no_failure(
+    case: Case, hub: HubProcess, repository: Path
+) -> None:
+    """The job that runs when the call comes does not look for what verify=full finds."""
+    case.ok()
+    rot(case, "model.safetensors")
+    (case.path / "tokenizer.json").unlink()
+    hub.fault("rate", path=TOKENIZER, value=60_000)
+    assert case.ok(wait=False)["job"]["status"] == "running"
+    result = case.ok(verify="full")
+    assert result["changed"] is True
     case.check_published(repository)
     assert case.ok(verify="full")["changed"] is False
 
