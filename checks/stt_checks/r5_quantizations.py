@@ -19,6 +19,7 @@ from . import reference as references
 from .clips import Clip, Clips
 from .error_rate import edit_distance
 from .memory import gpu_bytes, resident_bytes
+from .original import mel_bins
 from .outcome import CheckFailedError, Outcome, failed, passed, require, skipped
 from .r4_models import require_files
 from .r5_audio import NO_CLIPS, RATE, SLIM, decode
@@ -192,7 +193,7 @@ class _Comparison:
         path = settings.models / self.conversion.directory
         _count, size = require_files([(path, self.conversion.files)], self.progress)
         self.figures["bytes"] = size
-        require_structure(path, name, settings.expected.mel_bins)
+        require_structure(path, name, mel_bins(settings))
         clips = usable_clips(settings)
         chosen = compared_clips(clips) if isinstance(clips, Clips) else []
         reference = self._reference() if chosen else None

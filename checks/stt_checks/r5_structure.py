@@ -16,6 +16,7 @@ from ._model_directory import (
     read_safetensors_header,
     weight_files,
 )
+from .original import mel_bins
 from .outcome import CheckFailedError, Outcome, failed, passed, require, skipped
 from .registry import Progress, Registry
 from .settings import Settings, readable_size
@@ -62,7 +63,7 @@ def engine_diagnosis(settings: Settings, _progress: Progress) -> Outcome:
 )
 def structure(settings: Settings, _progress: Progress) -> Outcome:
     facts = require_structure(
-        settings.ctranslate2_path, settings.expected.quantization, settings.expected.mel_bins
+        settings.ctranslate2_path, settings.expected.quantization, mel_bins(settings)
     )
     model = facts["model_bin"]
     return passed(
@@ -74,10 +75,10 @@ def structure(settings: Settings, _progress: Progress) -> Outcome:
 
 
 def require_structure(
-    directory: Path, quantization: str | None, mel_bins: int | None
+    directory: Path, quantization: str | None, bins: int | None
 ) -> dict[str, Any]:
     """The facts of a conversion in which all fits together; ends the check where it does not."""
-    judgement = judge_ctranslate2(directory, quantization=quantization, mel_bins=mel_bins)
+    judgement = judge_ctranslate2(directory, quantization=quantization, mel_bins=bins)
     if judgement.findings:
         raise CheckFailedError(
             "; ".join(

@@ -30,7 +30,7 @@ class Expected:
     torchaudio: str | None = None
     cuda: str | None = None
     quantization: str | None = None
-    mel_bins: int | None = 128
+    mel_bins: int | None = None
     uid: int = 2000
     user: str = "stt-user"
     cuda_visible_devices: str | None = None

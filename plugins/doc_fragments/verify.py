@@ -79,7 +79,9 @@ options:
         description: How the converted model's weights are stored.
         type: str
       mel_bins:
-        description: Mel bins that the models take.
+        description:
+          - Mel bins that the models take; where the manifest does not tell, the original's
+            C(config.json) does.
         type: int
       uid:
         description: User id that the container runs as.

@@ -242,6 +242,9 @@ def describe_subject(request: VerifyRequest, image: Mapping[str, Any]) -> Subjec
         expected["cuda"] = f"{cuda.group(1)}.{cuda.group(2)}"
     if converted is not None and converted.get("quantization"):
         expected["quantization"] = converted["quantization"]
+    bins = ((converted or {}).get("model_bin") or {}).get("mel_bins")
+    if bins:
+        expected["mel_bins"] = bins
     expected |= request.expected
     return Subject(
         image_id=str(image["Id"]),

@@ -54,12 +54,12 @@ class TensorSpec:
     value: int = 0
 
 
-def whisper_tensors(quantization: str) -> list[TensorSpec]:
-    """The variables of a Whisper with 20 tokens, 4 dimensions, 2 + 1 layers and 128 mel bins."""
+def whisper_tensors(quantization: str, mel_bins: int = 128) -> list[TensorSpec]:
+    """The variables of a Whisper with 20 tokens, 4 dimensions and 2 + 1 layers."""
     integer = quantization.startswith("int8")
     floating = quantization.removeprefix("int8_")
     matrices: dict[str, tuple[int, ...]] = {
-        "encoder/conv1": (4, 128, 3),
+        "encoder/conv1": (4, mel_bins, 3),
         "encoder/conv2": (4, 4, 3),
         "decoder/embeddings": (20, 4),
     }
@@ -165,10 +165,10 @@ def safetensors(tensors: Mapping[str, tuple[int, ...]], dtype: str = "float16") 
     return struct.pack("<Q", len(raw)) + raw + bytes(offset)
 
 
-def write_ctranslate2(directory: Path, quantization: str = "float16") -> Path:
+def write_ctranslate2(directory: Path, quantization: str = "float16", mel_bins: int = 128) -> Path:
     """A converted model directory in which everything fits together."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "model.bin").write_bytes(model_bin(whisper_tensors(quantization)))
+    (directory / "model.bin").write_bytes(model_bin(whisper_tensors(quantization, mel_bins)))
     documents: dict[str, Any] = {
         "vocabulary.json": VOCABULARY,
         "config.json": {
@@ -177,7 +177,7 @@ def write_ctranslate2(directory: Path, quantization: str = "float16") -> Path:
             "suppress_ids": [2, 5],
             "suppress_ids_begin": [1, 19],
         },
-        "preprocessor_config.json": {"feature_size": 128, "sampling_rate": 16000},
+        "preprocessor_config.json": {"feature_size": mel_bins, "sampling_rate": 16000},
         "tokenizer.json": {
             "model": {"vocab": {token: index for index, token in enumerate(VOCABULARY[:18])}},
             "added_tokens": [{"id": index, "content": VOCABULARY[index]} for index in (18, 19)],

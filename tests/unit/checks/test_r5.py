@@ -197,6 +197,25 @@ def test_a_structure_that_does_not_fit_fails_with_every_finding(settings: Settin
     assert "preprocessor_config.json" in outcome.found
 
 
+def test_any_number_of_mel_bins_passes_that_is_the_originals(settings: Settings) -> None:
+    write_ctranslate2(settings.ctranslate2_path, mel_bins=80)
+    original = settings.transformers_path
+    (original / "preprocessor_config.json").unlink()
+    outcome = judge(r5_structure.structure, settings)
+    assert (outcome.status, "80 mel bins" in outcome.found) == ("passed", True)
+    for name, document in (
+        ("preprocessor_config.json", {"feature_size": 80}),
+        ("config.json", {"num_mel_bins": 80}),
+    ):
+        (original / name).write_text(json.dumps(document))
+        assert judge(r5_structure.structure, settings).status == "passed"
+    (original / "config.json").write_text('{"num_mel_bins": 128}')
+    outcome = judge(r5_structure.structure, settings)
+    assert (outcome.status, "needed feature_size 128" in outcome.found) == ("failed", True)
+    told = replace(settings, expected=Expected(mel_bins=80))
+    assert judge(r5_structure.structure, told).status == "passed"
+
+
 def test_a_size_that_the_original_does_not_give_fails(settings: Settings) -> None:
     wants = replace(settings, expected=Expected(quantization="float16"))
     assert judge(r5_structure.size_fits_source, wants).status == "passed"

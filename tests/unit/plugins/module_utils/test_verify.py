@@ -178,6 +178,7 @@ def test_expectations_come_from_labels_manifests_and_the_caller(host: Path) -> N
     manifest = {
         "format": 1,
         "quantization": "int8_float16",
+        "model_bin": {"mel_bins": 80},
         "files": [{"path": "model.bin", "size": 1, "sha256": "ab", "extra": 5}],
         "stamps": {},
     }
@@ -191,6 +192,7 @@ def test_expectations_come_from_labels_manifests_and_the_caller(host: Path) -> N
         "torchaudio": "2.8.0",
         "cuda": "12.8",
         "quantization": "int8_float16",
+        "mel_bins": 80,
         "cuda_visible_devices": "0",
     }
     document = specification(request, subject, gpu_given=False)
