@@ -26,10 +26,11 @@ from ansible_collections.stt.engine.plugins.module_utils._docker_cli import (
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._host_check_reach import (
     Answer,
+    Endpoint,
     ask_all,
+    distinct,
     public_url,
     slug,
-    trust,
 )
 
 STEP = "R1.1"
@@ -53,8 +54,7 @@ class Needs:
     recommended_bytes: int = 0
     memory_bytes: int = 0
     architecture: str = "x86_64"
-    endpoints: Sequence[str] = ()
-    ca_bundle: str = ""
+    endpoints: Sequence[Endpoint] = ()
     gpu: GpuPolicy = "auto"
     commands: Sequence[str] = ()
 
@@ -317,30 +317,30 @@ class HostCheck:
         return Outcome(expected, f"{root} {state}", {})
 
     def _reachability(self) -> list[dict[str, Any]]:
-        urls = list(self._needs.endpoints)
+        endpoints = distinct(self._needs.endpoints)
         began = time.monotonic()
-        try:
-            answers = ask_all(urls, trust(self._needs.ca_bundle))
-        except SttError as error:
-            answers = [error for _url in urls]
         checks = []
         used: dict[str, int] = {}
-        for url, answer in zip(urls, answers, strict=True):
-            name = f"reachability_{slug(url)}"
+        for endpoint, answer in zip(endpoints, ask_all(endpoints), strict=True):
+            name = f"reachability_{slug(endpoint.url)}"
             used[name] = used.get(name, 0) + 1
             name += f"_{used[name]}" if used[name] > 1 else ""
 
-            def judge(url: str = url, answer: Answer | SttError = answer) -> Outcome:
+            def judge(
+                url: str = public_url(endpoint.url), answer: Answer | SttError = answer
+            ) -> Outcome:
                 if isinstance(answer, SttError):
                     raise answer
                 through = f" through the proxy {answer.proxy}" if answer.proxy else ""
                 return Outcome(
-                    f"an HTTP answer from {public_url(url)}",
+                    f"an HTTP answer from {url}",
                     f"HTTP status {answer.status}{through}",
-                    {"url": public_url(url), "status": answer.status, "proxy": answer.proxy},
+                    {"url": url, "status": answer.status, "proxy": answer.proxy},
                 )
 
             result = self._one(name, judge)
+            if endpoint.needed_for:
+                result["expected"] += f", for {endpoint.needed_for}"
             result["seconds"] = round(time.monotonic() - began, 3)
             checks.append(result)
         return checks

@@ -57,15 +57,33 @@ options:
     default: 0
   endpoints:
     description:
-      - URLs that must answer. Any HTTP status of the server is an answer; redirects are not
-        followed.
-      - Proxies are taken from the environment (E(http_proxy), E(https_proxy), E(no_proxy)).
+      - What must answer. Any HTTP status of the server is an answer; redirects are not followed.
+      - The same URL with the same proxy and CA bundle is asked once.
     type: list
-    elements: str
+    elements: dict
     default: []
-  ca_bundle:
-    description: File of PEM certificates to trust in addition to the host's own.
-    type: path
+    suboptions:
+      url:
+        description: The URL; a user name and password in it are neither sent nor shown.
+        type: str
+        required: true
+      ca_bundle:
+        description:
+          - File on the host with the certificate authorities to trust, in PEM form, instead of the
+            host's own.
+        type: path
+        default: ''
+      proxy:
+        description:
+          - Address of an HTTP proxy, such as C(http://proxy.example.com:3128). This host itself and
+            hosts in E(no_proxy) are reached directly.
+          - Without it E(http_proxy) and E(https_proxy) of the environment are used.
+        type: str
+        default: ''
+      needed_for:
+        description: Which later step needs it, to be read in the result.
+        type: str
+        default: ''
   gpu:
     description:
       - V(required) fails unless GPU, driver and Docker's nvidia runtime are there.
@@ -103,8 +121,10 @@ EXAMPLES = r"""
     need_root_bytes: 6000000000
     commands: [openssl, rsync]
     endpoints:
-      - https://registry.access.redhat.com
-      - https://huggingface.co
+      - url: https://registry.access.redhat.com
+        needed_for: R2 (the base image)
+      - url: https://huggingface.co
+        proxy: http://proxy.example.com:3128
   register: host
 
 - name: Stop when something is missing
@@ -179,6 +199,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._host_check import HostCheck, Needs
+from ansible_collections.stt.engine.plugins.module_utils._host_check_reach import Endpoint
+from ansible_collections.stt.engine.plugins.module_utils._hub_access import proxy_secrets
 
 
 def main() -> None:
@@ -194,8 +216,17 @@ def main() -> None:
             "need_root_bytes": {"type": "int", "default": 0},
             "recommended_free_bytes": {"type": "int", "default": 100000000000},
             "minimum_memory_bytes": {"type": "int", "default": 0},
-            "endpoints": {"type": "list", "elements": "str", "default": []},
-            "ca_bundle": {"type": "path"},
+            "endpoints": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "url": {"type": "str", "required": True},
+                    "ca_bundle": {"type": "path", "default": ""},
+                    "proxy": {"type": "str", "default": ""},
+                    "needed_for": {"type": "str", "default": ""},
+                },
+            },
             "gpu": {
                 "type": "str",
                 "choices": ["required", "auto", "absent"],
@@ -206,6 +237,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    endpoints = [Endpoint(**endpoint) for endpoint in params["endpoints"]]
+    for endpoint in endpoints:
+        module.no_log_values.update(proxy_secrets(endpoint.proxy) | proxy_secrets(endpoint.url))
     needs = Needs(
         root=Path(params["root"]),
         minimum_engine=params["minimum_engine"],
@@ -215,8 +249,7 @@ def main() -> None:
         recommended_bytes=params["recommended_free_bytes"],
         memory_bytes=params["minimum_memory_bytes"],
         architecture=params["architecture"],
-        endpoints=params["endpoints"],
-        ca_bundle=params["ca_bundle"] or "",
+        endpoints=endpoints,
         gpu=params["gpu"],
         commands=params["commands"],
     )

@@ -47,7 +47,7 @@ def test_the_lab_passes_and_nothing_is_touched(host: BuildHost) -> None:
     arguments = {
         "root": f"{host.directory}/root",
         "commands": ["openssl", "rsync", "git"],
-        "endpoints": [f"http://{HUB_ADDRESS}:{HUB_PORT}/"],
+        "endpoints": [{"url": f"http://{HUB_ADDRESS}:{HUB_PORT}/"}],
         "need_docker_bytes": 1_000_000_000,
         "need_root_bytes": 1_000_000_000,
         "minimum_memory_bytes": 1_000_000_000,

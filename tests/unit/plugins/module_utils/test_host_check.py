@@ -7,7 +7,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._host_check import HostCheck, Needs
+from ansible_collections.stt.engine.plugins.module_utils._host_check_reach import Endpoint
 
 DEAD = (
     "Cannot connect to the Docker daemon at unix:///run/docker.sock. Is the docker daemon running?"
@@ -74,8 +77,7 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
         root_bytes=1 << 60,
         memory_bytes=1 << 60,
         architecture="s390x",
-        endpoints=["http://127.0.0.1:1/"],
-        ca_bundle="",
+        endpoints=[Endpoint("http://127.0.0.1:1/", needed_for="R3 (the model)")],
         gpu="required",
         commands=["sh", "no-such-command", "nor-this"],
         minimum_buildx="99",
@@ -100,6 +102,31 @@ def test_every_problem_is_reported_at_once(tmp_path: Path) -> None:
     assert checks["commands"]["found"] == "no-such-command, nor-this missing"
     assert checks["root_writable"]["found"] == f"{tmp_path}/root is not a directory"
     assert checks["architecture"]["expected"] == "s390x"
+    assert checks["reachability_127_0_0_1_1"]["expected"] == ("an HTTP answer, for R3 (the model)")
+
+
+def test_one_bad_endpoint_does_not_judge_another(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def answer() -> None:
+            connection, _peer = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        with ThreadPoolExecutor(1) as pool:
+            serving = pool.submit(answer)
+            bad = Endpoint("https://localhost:1/", ca_bundle=f"{tmp_path}/none.pem")
+            good = Endpoint(f"http://127.0.0.1:{port}/", needed_for="R2")
+            checks = run(docker(tmp_path), tmp_path, endpoints=[bad, good, good])
+            serving.result(timeout=10)
+    assert checks["reachability_localhost_1"]["status"] == "failed"
+    assert checks["reachability_localhost_1"]["expected"] == "a readable file of PEM certificates"
+    reached = checks[f"reachability_127_0_0_1_{port}"]
+    assert (reached["status"], reached["found"]) == ("passed", "HTTP status 204")
+    assert reached["expected"] == f"an HTTP answer from http://127.0.0.1:{port}/, for R2"
+    assert f"reachability_127_0_0_1_{port}_2" not in checks
 
 
 def test_nothing_is_wrong(tmp_path: Path) -> None:

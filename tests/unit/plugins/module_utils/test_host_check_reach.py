@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import socket
 import ssl
@@ -17,11 +18,13 @@ import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._host_check_reach import (
+    Answer,
+    Endpoint,
     ask,
     ask_all,
+    distinct,
     public_url,
     slug,
-    trust,
 )
 
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -33,11 +36,24 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+OPEN = f"Basic {base64.b64encode(b'user:o/pen').decode()}"
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Notes what it was asked for, and with which credentials."""
+
+    asked: list[tuple[str, str | None]]
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers with the status in the path; as a proxy it asks for a password."""
+    """Answers with the status in the path; as a proxy it asks for the password ``open``."""
 
     def do_HEAD(self) -> None:
-        status = 407 if self.path.startswith("http:") else int(self.path.strip("/") or 200)
+        proxied = self.path.startswith("http:")
+        known = self.headers["Proxy-Authorization"] == OPEN
+        status = (204 if known else 407) if proxied else int(self.path.strip("/") or 200)
+        assert isinstance(self.server, Server)
+        self.server.asked.append((self.path, self.headers["Authorization"]))
         self.send_response(status)
         if status == 302:
             self.send_header("Location", "http://127.0.0.1:1/")
@@ -45,6 +61,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_CONNECT(self) -> None:
+        assert isinstance(self.server, Server)
+        self.server.asked.append((self.path, self.headers["Proxy-Authorization"]))
         self.send_error(407)
 
     def log_message(self, format: str, *args: object) -> None:
@@ -53,13 +71,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def serve(context: ssl.SSLContext | None = None) -> Iterator[int]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with server_of(context) as server:
+        yield server.server_port
+
+
+@contextmanager
+def server_of(context: ssl.SSLContext | None = None) -> Iterator[Server]:
+    server = Server(("127.0.0.1", 0), Handler)
+    server.asked = []
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield server.server_port
+        yield server
     finally:
         server.shutdown()
         server.server_close()
@@ -68,7 +93,7 @@ def serve(context: ssl.SSLContext | None = None) -> Iterator[int]:
 
 def refused(url: str, **options: float) -> SttError:
     with pytest.raises(SttError) as caught:
-        ask(url, trust(""), **options)
+        ask(Endpoint(url), **options)
     return caught.value
 
 
@@ -106,7 +131,7 @@ def test_plain_text_where_tls_is_expected() -> None:
 @pytest.mark.parametrize("status", [200, 302, 401, 404, 503])
 def test_any_status_is_an_answer(status: int) -> None:
     with serve() as port:
-        answer = ask(f"http://127.0.0.1:{port}/{status}", trust(""))
+        answer = ask(Endpoint(f"http://127.0.0.1:{port}/{status}"))
         assert (answer.status, answer.proxy) == (status, "")
 
 
@@ -137,33 +162,90 @@ def test_private_authority(tmp_path: Path) -> None:
         url = f"https://localhost:{port}/200"
         error = refused(url)
         assert error.found.startswith("a certificate that this host does not trust: self")
-        assert "name it in ca_bundle (docker_host_ca_bundle in the inventory)" in error.fix
-        assert ask(url, trust(str(certificate))).status == 200
+        assert "name it in the endpoint's ca_bundle (docker_host_ca_bundle, " in error.fix
+        assert ask(Endpoint(url, ca_bundle=str(certificate))).status == 200
         # The bundle does not make a wrong name right.
         with pytest.raises(SttError, match="a certificate that this host does not trust"):
-            ask(url.replace("localhost", "127.0.0.1"), trust(str(certificate)))
+            ask(Endpoint(url.replace("localhost", "127.0.0.1"), ca_bundle=str(certificate)))
 
 
 def test_bundle_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(SttError, match="found nothing there; needed a file of PEM certificates"):
-        trust(str(tmp_path / "none.pem"))
     (tmp_path / "junk.pem").write_text("junk")
-    with pytest.raises(SttError, match="found no certificates"):
-        trust(str(tmp_path / "junk.pem"))
+    for name, found in (("none.pem", "No such file"), ("junk.pem", "no certificate")):
+        endpoint = Endpoint("https://127.0.0.1:1/", ca_bundle=str(tmp_path / name))
+        with pytest.raises(SttError) as caught:
+            ask(endpoint)
+        assert caught.value.object == f"CA bundle {tmp_path / name}"
+        assert found.lower() in caught.value.found.lower()
+
+
+def test_endpoint_with_a_proxy_of_its_own() -> None:
+    with server_of() as proxy:
+        address = f"http://user:o%2Fpen@localhost:{proxy.server_port}"
+        answer = ask(Endpoint("http://hub.invalid/x", proxy=address))
+        assert answer == Answer(204, "localhost")
+        assert proxy.asked == [("http://hub.invalid/x", None)]
+        with pytest.raises(SttError, match="the proxy asks for a user and password") as caught:
+            ask(Endpoint("http://hub.invalid/x", proxy=address.replace("pen", "hush")))
+        assert "hush" not in str(caught.value)
+
+
+def test_tls_goes_through_the_proxy_of_an_endpoint() -> None:
+    with server_of() as proxy:
+        address = f"http://user:o%2Fpen@localhost:{proxy.server_port}"
+        with pytest.raises(SttError, match=r"407.*\(through the proxy localhost\)"):
+            ask(Endpoint("https://hub.invalid/", proxy=address))
+        assert proxy.asked == [("hub.invalid:443", OPEN)]
+
+
+def test_proxy_of_an_endpoint_goes_before_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:1")
+    with server_of() as proxy:
+        address = f"http://user:o%2Fpen@localhost:{proxy.server_port}"
+        assert ask(Endpoint("http://hub.invalid/", proxy=address)).status == 204
+
+
+def test_what_a_fetch_reaches_directly_is_reached_directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "hub.invalid")
+    dead = "http://localhost:1"
+    with serve() as port:
+        assert ask(Endpoint(f"http://127.0.0.1:{port}/", proxy=dead)) == Answer(200, "")
+    with pytest.raises(SttError, match=r"does not resolve.*\(without a proxy\)"):
+        ask(Endpoint("http://hub.invalid/", proxy=dead))
+
+
+@pytest.mark.parametrize("proxy", ["socks5://user:hush@proxy.invalid:1", "https://user:hush@p:1"])
+def test_proxy_that_a_fetch_cannot_use(proxy: str) -> None:
+    with pytest.raises(
+        SttError, match=r"proxy: found '.*\*\*\*@p.*needed an address such as http:"
+    ):
+        ask(Endpoint("http://hub.invalid/", proxy=proxy))
+    assert "hush" not in repr(Endpoint("http://hub.invalid/", proxy=proxy))
+
+
+def test_credentials_in_a_url_are_neither_sent_nor_shown() -> None:
+    with server_of() as server:
+        ask(Endpoint(f"http://user:hush@127.0.0.1:{server.server_port}/200"))
+        assert server.asked == [("/200", None)]
+    assert "hush" not in str(refused("http://user:hush@127.0.0.1:1/"))
+
+
+def test_each_way_to_a_url_is_asked_once() -> None:
+    url = "http://a.invalid/"
+    through = Endpoint(url, proxy="http://proxy.invalid:1", needed_for="R3")
+    assert distinct(
+        [Endpoint(url, needed_for="R1"), through, Endpoint(url, needed_for="R2"), through]
+    ) == [Endpoint(url, needed_for="R1 and R2"), through]
 
 
 def test_all_are_asked_and_keep_their_order() -> None:
     with serve() as port:
-        answers = ask_all(
-            [f"http://127.0.0.1:{port}/404", "http://127.0.0.1:1/", f"http://127.0.0.1:{port}/"],
-            trust(""),
-        )
-    first, second, third = answers
-    assert not isinstance(first, SttError)
+        urls = (f"http://127.0.0.1:{port}/404", "http://127.0.0.1:1/", f"http://127.0.0.1:{port}/")
+        first, second, third = ask_all([Endpoint(url) for url in urls])
+    assert first == Answer(404, "")
     assert isinstance(second, SttError)
-    assert not isinstance(third, SttError)
-    assert (first.status, third.status) == (404, 200)
-    assert ask_all([], trust("")) == []
+    assert third == Answer(200, "")
+    assert ask_all([]) == []
 
 
 def test_names_and_shown_urls() -> None:

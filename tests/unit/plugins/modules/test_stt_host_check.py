@@ -48,3 +48,27 @@ def test_problems_are_results_not_a_failure(
         assert result["facts"]["docker_version"] == ""
         assert result["facts"]["python_version"] == platform.python_version()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_passwords_of_proxies_and_urls_are_in_no_result(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    endpoints = [
+        {"url": "http://hub.invalid/", "proxy": "http://user:hu%21sh@localhost:1"},
+        {"url": "http://user:wh%21st@127.0.0.1:1/"},
+        {"url": "http://hub.invalid/", "proxy": "socks5://user:pl%21gh@localhost:1"},
+    ]
+    result = run(capsys, root=str(tmp_path), docker=f"{tmp_path}/docker", endpoints=endpoints)
+    asked = {
+        check["name"]: check["found"]
+        for check in result["checks"]
+        if check["name"].startswith("reachability_")
+    }
+    assert asked == {
+        "reachability_hub_invalid": "Connection refused (through the proxy localhost)",
+        "reachability_127_0_0_1_1": "Connection refused (without a proxy)",
+        "reachability_hub_invalid_2": "'socks5://***@localhost:1'",
+    }
+    shown = json.dumps(result)
+    for secret in ("hu%21sh", "hu!sh", "wh%21st", "wh!st", "pl%21gh", "pl!gh"):
+        assert secret not in shown
