@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .error_rate import character_error_rate, normalise, word_error_rate
+from .outcome import Outcome
 from .settings import Settings
 
 KINDS = ("speech", "long", "silence")
@@ -62,6 +64,7 @@ class Clips:
 
     clips: tuple[Clip, ...]
     model: str
+    left_out: tuple[Clip, ...] = ()
 
     @property
     def known(self) -> list[Clip]:
@@ -74,6 +77,24 @@ class Clips:
     def of(self, *kinds: str) -> list[Clip]:
         """Clips of some kinds, whichever model they are for."""
         return [clip for clip in self.clips if clip.kind in kinds]
+
+    def in_english(self) -> Clips:
+        """Those that an English-only model can be judged by: silence has no language."""
+        kept = [clip for clip in self.clips if clip.text is None or clip.language in (None, "en")]
+        others = tuple(clip for clip in self.clips if clip not in kept)
+        return replace(self, clips=tuple(kept), left_out=others)
+
+    def tell(self, outcome: Outcome) -> Outcome:
+        """The same outcome, which also says how many clips were left out."""
+        if not self.left_out:
+            return outcome
+        counted = Counter(str(clip.language) for clip in self.left_out)
+        languages = ", ".join(f"{count} in {name}" for name, count in sorted(counted.items()))
+        return replace(
+            outcome,
+            found=f"{outcome.found}; left out, as the model knows only English: {languages}",
+            evidence={**outcome.evidence, "left_out": [clip.path.name for clip in self.left_out]},
+        )
 
 
 def load_clips(settings: Settings) -> Clips | None:

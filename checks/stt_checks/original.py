@@ -25,6 +25,20 @@ def mel_bins(settings: Settings) -> int | None:
     return None
 
 
+def english_only(settings: Settings) -> bool:
+    """Whether the model knows no other language, as it says itself or as its vocabulary tells."""
+    for directory in (settings.transformers_path, settings.ctranslate2_path):
+        told = document(directory / "generation_config.json").get("is_multilingual")
+        if isinstance(told, bool):
+            return not told
+    try:
+        vocabulary = json.loads((settings.ctranslate2_path / "vocabulary.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    # CTranslate2 knows a multilingual model by this token alone.
+    return isinstance(vocabulary, list) and "" not in vocabulary
+
+
 def document(path: Path) -> dict[str, Any]:
     """A JSON object; empty where there is none, which the checks of the files report."""
     try:

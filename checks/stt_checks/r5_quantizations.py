@@ -38,6 +38,7 @@ from .r5_transcripts import (
     plain,
     spread,
     usable_clips,
+    with_clips,
 )
 from .reference import Reference
 from .registry import Body, Check, Progress, Registry
@@ -105,12 +106,10 @@ def _plan(settings: Settings) -> Iterator[Check]:
         )
 
 
-def reference_float32(settings: Settings, progress: Progress) -> Outcome:
+@with_clips
+def reference_float32(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
     if settings.variant == "slim":
         return skipped(SLIM)
-    clips = usable_clips(settings)
-    if isinstance(clips, Outcome):
-        return clips
     chosen = compared_clips(clips)
     spoken = [clip for clip in chosen if clip.kind == "speech"]
     if not spoken:
@@ -195,11 +194,18 @@ class _Comparison:
         self.figures["bytes"] = size
         require_structure(path, name, mel_bins(settings))
         clips = usable_clips(settings)
-        chosen = compared_clips(clips) if isinstance(clips, Clips) else []
+        if isinstance(clips, Outcome):
+            self._load()
+            return skipped(clips.found, **self.figures)
+        return clips.tell(self._compare(clips))
+
+    def _compare(self, clips: Clips) -> Outcome:
+        settings = self.settings
+        chosen = compared_clips(clips)
         reference = self._reference() if chosen else None
         before = gpu_bytes() if settings.gpu else None
         model = self._load()
-        if isinstance(clips, Outcome) or not chosen:
+        if not chosen:
             return skipped(NO_CLIPS, **self.figures)
         if reference is not None:
             self._hold_encoder_against(model, reference)

@@ -119,7 +119,7 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
     known = clips.known
     chosen = known or clips.of("speech")[:UNKNOWN_CLIPS]
     if not chosen:
-        return skipped("there is no clip to send")
+        return clips.tell(skipped("there is no clip to send"))
     progress("starting the service")
     with ServiceProcess(settings, settings.ctranslate2_path) as service:
         service.until_healthy(START_SECONDS)
@@ -133,7 +133,7 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
             audio_seconds += float(answer.body.get("duration") or 0.0)
         outcome = conclude(judged, time.monotonic() - started, audio_seconds)
         if outcome.status != "passed":
-            return outcome
+            return clips.tell(outcome)
         progress("sending broken audio")
         refusals: dict[str, int] = {}
         for name, content in BROKEN_AUDIO.items():
@@ -143,10 +143,12 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
         after = service.get("/health")
         require(after.status == 200, f"after broken audio /health gives {after.sentence()}")
     text = "transcribed as spoken" if known else "transcribed to some text in the right language"
-    return passed(
-        f"{len(judged)} clips are {text}; broken audio gets 4xx",
-        refusals=refusals,
-        **outcome.evidence,
+    return clips.tell(
+        passed(
+            f"{len(judged)} clips are {text}; broken audio gets 4xx",
+            refusals=refusals,
+            **outcome.evidence,
+        )
     )
 
 

@@ -4,16 +4,18 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .clips import Clip, Clips, ClipsError, load_clips
 from .error_rate import character_error_rate
+from .original import english_only
 from .outcome import CheckFailedError, Outcome, failed, first_few, passed, skipped
 from .r5_audio import NO_CLIPS, RATE, SLIM, decode
 from .r5_loads import load_faster_whisper, load_transformers
-from .registry import Progress, Registry
+from .registry import Body, Progress, Registry
 from .settings import Settings
 
 registry = Registry()
@@ -42,7 +44,22 @@ def usable_clips(settings: Settings) -> Clips | Outcome:
         clips = load_clips(settings)
     except ClipsError as error:
         raise CheckFailedError(str(error), fix="mend clips.json as its README describes") from error
-    return clips if clips is not None else skipped(NO_CLIPS)
+    if clips is None:
+        return skipped(NO_CLIPS)
+    return clips.in_english() if english_only(settings) else clips
+
+
+def with_clips(body: Callable[[Settings, Progress, Clips], Outcome]) -> Body:
+    """A check that gets the clips for its model, and whose outcome counts those left out."""
+
+    @functools.wraps(body)
+    def run(settings: Settings, progress: Progress) -> Outcome:
+        clips = usable_clips(settings)
+        if isinstance(clips, Outcome):
+            return clips
+        return clips.tell(body(settings, progress, clips))
+
+    return run
 
 
 def conclude(judged: Sequence[dict[str, Any]], seconds: float, audio_seconds: float) -> Outcome:
@@ -98,10 +115,8 @@ def _judge_all(model: Any, clips: Sequence[Clip], progress: Progress, **options:
     deadline=900,
     cuda=True,
 )
-def faster_whisper_texts(settings: Settings, progress: Progress) -> Outcome:
-    clips = usable_clips(settings)
-    if isinstance(clips, Outcome):
-        return clips
+@with_clips
+def faster_whisper_texts(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
     spoken = clips.known_of("speech", "long")
     if not spoken:
         return skipped(NOT_FOR_THIS_MODEL)
@@ -117,12 +132,10 @@ def faster_whisper_texts(settings: Settings, progress: Progress) -> Outcome:
     deadline=900,
     cuda=True,
 )
-def faster_whisper_batched(settings: Settings, progress: Progress) -> Outcome:
+@with_clips
+def faster_whisper_batched(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
     from faster_whisper import BatchedInferencePipeline
 
-    clips = usable_clips(settings)
-    if isinstance(clips, Outcome):
-        return clips
     spoken = clips.known_of("speech")
     if not spoken:
         return skipped(NOT_FOR_THIS_MODEL)
@@ -139,10 +152,8 @@ def faster_whisper_batched(settings: Settings, progress: Progress) -> Outcome:
     deadline=300,
     cuda=True,
 )
-def faster_whisper_silence(settings: Settings, progress: Progress) -> Outcome:
-    clips = usable_clips(settings)
-    if isinstance(clips, Outcome):
-        return clips
+@with_clips
+def faster_whisper_silence(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
     silent = clips.of("silence")
     if not silent:
         return skipped("there is no clip without speech")
@@ -174,12 +185,10 @@ def faster_whisper_silence(settings: Settings, progress: Progress) -> Outcome:
     deadline=900,
     cuda=True,
 )
-def transformers_texts(settings: Settings, progress: Progress) -> Outcome:
+@with_clips
+def transformers_texts(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
     if settings.variant == "slim":
         return skipped(SLIM)
-    clips = usable_clips(settings)
-    if isinstance(clips, Outcome):
-        return clips
     if not clips.known:
         return skipped(NOT_FOR_THIS_MODEL)
     processor, model, _report = load_transformers(settings)
@@ -206,12 +215,10 @@ def transformers_texts(settings: Settings, progress: Progress) -> Outcome:
     deadline=1800,
     cuda=True,
 )
-def decoders_agree(settings: Settings, progress: Progress) -> Outcome:
+@with_clips
+def decoders_agree(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
     if settings.variant == "slim":
         return skipped(SLIM)
-    clips = usable_clips(settings)
-    if isinstance(clips, Outcome):
-        return clips
     known = set(clips.known)
     unknown = [clip for clip in clips.of("speech") if clip not in known]
     if not unknown:
@@ -295,16 +302,28 @@ def generate(processor: Any, model: Any, clips: Sequence[Clip]) -> tuple[list[st
         **({"truncation": False, "padding": "longest"} if long else {}),
     )
     arguments: dict[str, Any] = {"return_timestamps": True} if long else {}
+    arguments |= language_arguments(model.generation_config, clips[0].language or "en")
     with torch.no_grad():
         ids = model.generate(
             inputs.input_features.to(model.device, model.dtype),
             attention_mask=inputs.attention_mask.to(model.device),
-            task="transcribe",
-            language=clips[0].language or "en",
             **arguments,
         )
     texts = processor.batch_decode(ids, skip_special_tokens=True)
     return [str(text) for text in texts], sum(len(samples) for samples in audio) / RATE
+
+
+def language_arguments(config: Any, language: str) -> dict[str, str]:
+    """The language and task for generate(), which refuses what its model has no tokens for."""
+    if not getattr(config, "is_multilingual", True):
+        return {}
+    told = {"lang_to_id": {"language": language}, "task_to_id": {"task": "transcribe"}}
+    return {
+        key: value
+        for name, arguments in told.items()
+        if getattr(config, name, None)
+        for key, value in arguments.items()
+    }
 
 
 def spread(clips: Sequence[Clip], count: int) -> list[Clip]:
