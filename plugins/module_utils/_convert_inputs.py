@@ -15,15 +15,16 @@ NOT_RECORDED = "not recorded"
 
 
 def differing_inputs(found: Mapping[str, Any], locked: Mapping[str, Any]) -> list[str]:
-    """Each input that is not the locked one, with both values: ``quantization int8, locked ...``.
+    """Each locked input that is another now, with both values: ``quantization int8, locked ...``.
 
-    The versions of the converter's packages are compared one by one.
+    The versions of the converter's packages are compared one by one. A lock may leave inputs out
+    on purpose, such as the image: those are not compared.
     """
     present, wanted = _flat(found), _flat(locked)
     return [
-        f"{name} {present.get(name, NOT_RECORDED)}, locked {wanted.get(name, NOT_RECORDED)}"
-        for name in sorted(present | wanted)
-        if present.get(name) != wanted.get(name)
+        f"{name} {present.get(name, NOT_RECORDED)}, locked {wanted[name]}"
+        for name in sorted(wanted)
+        if present.get(name) != wanted[name]
     ]
 
 
@@ -62,7 +63,7 @@ def _reason(inputs: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
     if different:
         return f"; the inputs that differ: {'; '.join(different)}"
     return (
-        f"; every recorded input is equal ({', '.join(sorted(inputs))}), so what they do not tell "
+        f"; every recorded input is equal ({', '.join(sorted(expected))}), so what they do not tell "
         "differs: the content of the image, or this machine's processor"
     )
 

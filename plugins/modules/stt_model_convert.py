@@ -79,8 +79,9 @@ options:
   expected_inputs:
     description:
       - The RV(inputs) of the conversion whose files are in O(expected_files), as a lock holds them.
-        They decide nothing; when the files differ, the error names each input that differs. Give
-        none when the lock is about another quantization or commit.
+        They decide nothing; when the files differ, the error names each of them that differs; one
+        that is left out, such as C(image), is not compared. Give none when the lock is about
+        another quantization or commit.
     type: dict
     default: {}
   verify:
