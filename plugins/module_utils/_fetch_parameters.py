@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.stt.engine.plugins.module_utils._digest import (
+    canonical_json,
+    sha256_hex,
+)
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._fetch_model import (
     FetchSettings,
@@ -89,19 +94,17 @@ def _jobs_root(params: dict[str, Any]) -> Path:
 
 def make_waiting(params: dict[str, Any]) -> Waiting:
     """Where the job is kept and how long it is waited for."""
-    names = (
-        "endpoint",
-        "repository",
-        "commit",
-        "root",
-        "files",
-        "source_path",
-        "verify",
-        "transport",
-    )
+    names = ("repository", "commit", "root", "files", "source_path", "verify", "transport")
+    expected = params["expected_files"]
+    digest = sha256_hex(canonical_json(sorted(expected, key=itemgetter("path"))))
     return Waiting(
         jobs_root=_jobs_root(params),
-        inputs={name: params[name] for name in names},
+        # Read by whoever looks into the job's directory: no token, and no proxy with a password.
+        inputs={
+            **{name: params[name] for name in names},
+            "endpoint": params["endpoint"].rstrip("/"),
+            "expected_files": f"sha256:{digest}" if expected else None,
+        },
         wait=params["wait"],
         timeout=params["timeout"],
     )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from ansible_collections.stt.engine.plugins.module_utils._fetch_room import disk
 from ansible_collections.stt.engine.plugins.module_utils._jobs import Job, JobState
 
 _POLL_SECONDS = 0.05
+# What decides which bytes a job brings and by what it judges them.
+_TELLING = ("source_path", "endpoint", "transport", "files", "expected_files")
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def run_fetch(fetch: ModelFetch, waiting: Waiting, *, check_mode: bool) -> dict[
             if check_mode:
                 return _finish(result, _planned(plan), before, began)
             _start(job, fetch)
+        _check_inputs(job, waiting.inputs)
         if not waiting.wait:
             state = job.state()
             if state.status == "running":
@@ -87,6 +91,28 @@ def _start(job: Job, fetch: ModelFetch) -> None:
         job.start(fetch.work)
     except OSError as error:
         raise disk_error(error.filename or job.directory, error) from error
+
+
+def _check_inputs(job: Job, inputs: dict[str, Any]) -> None:
+    """Refuse to wait for a job that does something else than this call would."""
+    state = job.state()
+    if state.status != "running":
+        return
+    recorded = json.loads((job.directory / "inputs.json").read_bytes())
+    differences = [
+        f"{name} {json.dumps(recorded.get(name))} (this call: {json.dumps(inputs[name])})"
+        for name in _TELLING
+        if recorded.get(name) != inputs[name]
+    ]
+    if differences:
+        end = f"kill {state.pid}" if state.pid else "kill its process"
+        raise SttError(
+            f"job {job.name}",
+            found=f"it runs with other inputs: {'; '.join(differences)}",
+            needed="one job at a time for a commit in one place",
+            fix=f"wait for its end and run again, or end it first: {end}; what it fetched is kept",
+            job=_job(state),
+        )
 
 
 def _ended(job: Job, timeout: float | None) -> JobState:

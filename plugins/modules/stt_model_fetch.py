@@ -22,7 +22,9 @@ description:
     others). Wrong content is downloaded again, at most twice, and never published.
   - Files are published by one rename, readable by every user and writable by none.
   - The download is a job in O(jobs_root) that outlives a lost connection. A second call attaches
-    to it.
+    to it when its O(endpoint), O(source_path), O(transport), O(files) and O(expected_files) are
+    those of the job; otherwise it fails at once and says what differs, because one commit in one
+    place has one job at a time. All other options do not matter for that, the token included.
   - A model that is published is not asked for again. Files whose size, times or inode number have
     moved since their hash was taken are hashed anew; V(full) in O(verify) hashes all. Only files
     that are missing or damaged are then downloaded, and files that do not belong to the commit are
@@ -241,8 +243,9 @@ commit:
   sample: 41f01f3fe87f28c78e2fbf8b568835947dd65ed9
 files:
   description:
-    - The files of the model, sorted by path. In check mode, or while the job runs, those that the
-      hub lists, with a null RV(files[].sha256) where the list does not tell it.
+    - The files of the model, sorted by path. In check mode, or while a job runs that this call
+      has started, those that the hub lists, with a null RV(files[].sha256) where the list does not
+      tell it. Empty while a job runs that this call has not started.
   returned: success
   type: list
   elements: dict
