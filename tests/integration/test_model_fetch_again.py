@@ -226,7 +226,9 @@ def test_killed_download_goes_on_where_it_stopped(
     hub.reset()
     result = case.ok()
     case.check_published(repository)
-    assert result["bytes_resumed"] == total - size + chunks * CHUNK
+    # Which streams ask first is open: the short last chunk may be among those that arrived.
+    kept = result["bytes_resumed"] - (total - size)
+    assert kept in (chunks * CHUNK, (chunks - 1) * CHUNK + size % CHUNK)
     assert result["bytes_resumed"] + result["bytes_downloaded"] == total
     # What was fetched twice is at most one chunk for each stream.
     assert sent + hub.sent("model.safetensors") <= size + STREAMS * CHUNK
