@@ -9,6 +9,7 @@ import io
 import lzma
 import os
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -31,6 +32,10 @@ _DAMAGE = (
     lzma.LZMAError,
     EOFError,
     OSError,
+    # Names in no known encoding, and numbers in headers that are none or too large.
+    ValueError,
+    OverflowError,
+    struct.error,
     # What zipfile raises for a password and for a kind of compression that it does not know.
     RuntimeError,
     NotImplementedError,
@@ -157,10 +162,12 @@ class BroughtTar:
     def __init__(self, path: Path, *, zstd: bool) -> None:
         self._path = path
         try:
-            with tarfile.open(path) as archive:
+            with reading(path), tarfile.open(path) as archive:
                 # Only a plain one can be listed without being decompressed.
                 self._plain = isinstance(archive.fileobj, io.BufferedReader)
-        except (tarfile.TarError, EOFError) as error:
+        except SttError as error:
+            if isinstance(error.__cause__, OSError):
+                raise
             if zstd:
                 raise _no_model(
                     path, "an archive compressed with zstd, which this Python cannot read"
