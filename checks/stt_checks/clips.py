@@ -78,6 +78,11 @@ class Clips:
         """Clips of some kinds, whichever model they are for."""
         return [clip for clip in self.clips if clip.kind in kinds]
 
+    @property
+    def spoken(self) -> list[Clip]:
+        """Short recordings of speech, or long ones where there are no short ones."""
+        return self.of("speech") or self.of("long")
+
     def in_english(self) -> Clips:
         """Those that an English-only model can be judged by: silence has no language."""
         kept = [clip for clip in self.clips if clip.text is None or clip.language in (None, "en")]

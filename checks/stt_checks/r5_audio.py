@@ -16,6 +16,7 @@ registry = Registry()
 RATE = 16000
 FRAMES = 3000
 NO_CLIPS = "no directory of clips was given"
+NO_SPEECH = "there is no clip with speech"
 SLIM = "the slim variant has no transformers"
 
 
@@ -79,9 +80,11 @@ def features(settings: Settings, _progress: Progress) -> Outcome:
     from transformers import AutoProcessor
 
     clips = load_clips(settings)
-    spoken = clips.of("speech") if clips else []
-    if not spoken:
+    if clips is None:
         return skipped(NO_CLIPS)
+    spoken = clips.spoken
+    if not spoken:
+        return skipped(NO_SPEECH)
     processor = AutoProcessor.from_pretrained(settings.transformers_path, local_files_only=True)
     audio = torch.from_numpy(decode(spoken[0].path)).to(settings.device)
     require(audio.device.type == settings.device, f"the audio is on {audio.device}")
@@ -116,9 +119,11 @@ def resample_clip(settings: Settings, _progress: Progress) -> Outcome:
     import torchaudio
 
     clips = load_clips(settings)
-    spoken = clips.of("speech") if clips else []
-    if not spoken:
+    if clips is None:
         return skipped(NO_CLIPS)
+    spoken = clips.spoken
+    if not spoken:
+        return skipped(NO_SPEECH)
     audio = torch.from_numpy(decode(spoken[0].path))
     kept: dict[str, float] = {}
     for rate, least in ((8000, 0.9), (48000, 0.999)):

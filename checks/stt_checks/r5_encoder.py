@@ -9,7 +9,7 @@ from typing import Any
 
 from .clips import Clip, load_clips
 from .outcome import Outcome, passed, require, skipped
-from .r5_audio import NO_CLIPS, RATE, SLIM, decode
+from .r5_audio import NO_CLIPS, NO_SPEECH, RATE, SLIM, decode
 from .r5_loads import load_faster_whisper, load_transformers
 from .registry import Progress, Registry
 from .settings import Settings
@@ -57,9 +57,11 @@ def encoder_agreement(settings: Settings, progress: Progress) -> Outcome:
     if settings.variant == "slim":
         return skipped(SLIM)
     clips = load_clips(settings)
-    spoken = clips.of("speech") if clips else []
-    if not spoken:
+    if clips is None:
         return skipped(NO_CLIPS)
+    spoken = clips.spoken
+    if not spoken:
+        return skipped(NO_SPEECH)
     chosen = one_of_each_language(spoken)
     # The model is gone afterwards, to make room for the other.
     references = _transformers_outputs(settings, chosen, progress)

@@ -22,7 +22,7 @@ from .memory import gpu_bytes, resident_bytes
 from .original import mel_bins
 from .outcome import CheckFailedError, Outcome, failed, passed, require, skipped
 from .r4_models import require_files
-from .r5_audio import NO_CLIPS, RATE, SLIM, decode
+from .r5_audio import NO_SPEECH, RATE, SLIM, decode
 from .r5_encoder import encode, encoder_cosine, least_cosine, one_of_each_language
 from .r5_loads import load_faster_whisper, load_transformers
 from .r5_structure import require_structure
@@ -76,8 +76,13 @@ def compute_type(settings: Settings, quantization: str) -> str:
 
 
 def compared_clips(clips: Clips) -> list[Clip]:
-    """The clips that every conversion gets: those of known text, or else a few."""
-    return clips.known or spread(clips.of("speech"), AGREEMENT_CLIPS)
+    """The clips that every conversion gets: those of known text, or else a few; often no silence.
+
+    None where nobody speaks in any of them.
+    """
+    if clips.known_of("speech", "long"):
+        return clips.known
+    return spread(clips.spoken, AGREEMENT_CLIPS)
 
 
 @registry.plan
@@ -111,9 +116,12 @@ def reference_float32(settings: Settings, progress: Progress, clips: Clips) -> O
     if settings.variant == "slim":
         return skipped(SLIM)
     chosen = compared_clips(clips)
-    spoken = [clip for clip in chosen if clip.kind == "speech"]
-    if not spoken:
-        return skipped(NO_CLIPS)
+    if not chosen:
+        return skipped(NO_SPEECH)
+    # Short ones first: of a long one the encoder gets the beginning.
+    spoken = sorted(
+        (clip for clip in chosen if clip.text is not None), key=lambda clip: clip.kind == "long"
+    )
     if settings.scratch is None:
         return failed("there is no place to leave the reference", fix="run the check archive")
     processor, model, _report = load_transformers(settings, precise=True)
@@ -206,10 +214,10 @@ class _Comparison:
         before = gpu_bytes() if settings.gpu else None
         model = self._load()
         if not chosen:
-            return skipped(NO_CLIPS, **self.figures)
+            return skipped(NO_SPEECH, **self.figures)
         if reference is not None:
             self._hold_encoder_against(model, reference)
-        texts, judged = self._transcribe(model, chosen, reference, known=bool(clips.known))
+        texts, judged = self._transcribe(model, chosen, reference, known=chosen[0] in clips.known)
         if settings.gpu:
             after = gpu_bytes()
             # Less than before can only be another process's doing: then it is nobody's figure.

@@ -117,7 +117,7 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
     if isinstance(clips, Outcome):
         return clips
     known = clips.known
-    chosen = known or clips.of("speech")[:UNKNOWN_CLIPS]
+    chosen = known or clips.spoken[:UNKNOWN_CLIPS]
     if not chosen:
         return clips.tell(skipped("there is no clip to send"))
     progress("starting the service")

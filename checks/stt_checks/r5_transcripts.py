@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .clips import Clip, Clips, ClipsError, load_clips
+from .clips import KINDS, Clip, Clips, ClipsError, load_clips
 from .error_rate import character_error_rate
 from .original import english_only
 from .outcome import CheckFailedError, Outcome, failed, first_few, passed, skipped
-from .r5_audio import NO_CLIPS, RATE, SLIM, decode
+from .r5_audio import NO_CLIPS, NO_SPEECH, RATE, SLIM, decode
 from .r5_loads import load_faster_whisper, load_transformers
 from .registry import Body, Progress, Registry
 from .settings import Settings
@@ -220,7 +220,10 @@ def decoders_agree(settings: Settings, progress: Progress, clips: Clips) -> Outc
     if settings.variant == "slim":
         return skipped(SLIM)
     known = set(clips.known)
-    unknown = [clip for clip in clips.of("speech") if clip not in known]
+    if not clips.spoken:
+        return skipped(NO_SPEECH)
+    short, long = ([clip for clip in clips.of(kind) if clip not in known] for kind in KINDS[:2])
+    unknown = short or long
     if not unknown:
         return skipped("every clip's text is known for this model and judged as such")
     chosen = spread(unknown, AGREEMENT_CLIPS)

@@ -62,9 +62,10 @@ def _reason(inputs: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
     different = differing_inputs(inputs, expected)
     if different:
         return f"; the inputs that differ: {'; '.join(different)}"
+    names = ", ".join(sorted(expected))
     return (
-        f"; every recorded input is equal ({', '.join(sorted(expected))}), so what they do not tell "
-        "differs: the content of the image, or this machine's processor"
+        f"; every recorded input is equal ({names}), so what they do not tell differs: the "
+        "content of the image, or this machine's processor"
     )
 
 

@@ -12,13 +12,16 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy
 import pytest
 from stt_checks import catalogue, memory, r5_quantizations, reference
-from stt_checks.clips import Clip
+from stt_checks.clips import Clip, Clips
 from stt_checks.outcome import CheckFailedError, Outcome
+from stt_checks.r5_audio import SLIM
+from stt_checks.r5_transcripts import usable_clips
 from stt_checks.reference import Reference
 from stt_checks.registry import Check
 from stt_checks.settings import Settings, SettingsError, load_settings
@@ -195,6 +198,78 @@ def test_the_slim_variant_makes_no_reference_and_says_why(settings: Settings) ->
     outcome = judge(compared(slim)["reference_float32"], slim)
     assert (outcome.status, outcome.found) == ("skipped", "the slim variant has no transformers")
     assert not list(settings.scratch.iterdir() if settings.scratch else [])
+
+
+def only(settings: Settings, *clips: tuple[str, str | None, str]) -> Settings:
+    """The settings with other clips: name, text and model of each."""
+    assert settings.clips is not None
+    entries = [
+        {
+            "file": name,
+            "kind": name.partition(".")[0].rstrip("12"),
+            "text": text,
+            "language": "en",
+            "model": model,
+            "limits": {"cer": 0.0, "wer": 0.0},
+        }
+        for name, text, model in clips
+    ]
+    (settings.clips / "clips.json").write_text(json.dumps(entries))
+    for name, _text, _model in clips:
+        (settings.clips / name).write_bytes(b"RIFF")
+    return settings
+
+
+@pytest.mark.parametrize(
+    ("clips", "compared"),
+    [
+        ([("long.wav", "x", "a/b"), ("silence.wav", None, "a/b")], ["long.wav", "silence.wav"]),
+        ([("speech.wav", "x", "c/d"), ("long.wav", "x", "c/d")], ["speech.wav"]),
+        ([("silence.wav", None, "a/b"), ("long.wav", "x", "c/d")], ["long.wav"]),
+        ([("silence1.wav", None, "a/b"), ("silence2.wav", None, "c/d")], []),
+    ],
+)
+def test_what_is_there_is_compared(
+    settings: Settings, clips: list[tuple[str, str | None, str]], compared: list[str]
+) -> None:
+    found = usable_clips(only(settings, *clips))
+    assert isinstance(found, Clips)
+    assert [clip.path.name for clip in r5_quantizations.compared_clips(found)] == compared
+
+
+class Model:
+    """Loads, says nothing, and keeps how it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.model = SimpleNamespace(device="cpu", compute_type="float32")
+
+    def transcribe(self, _audio: Any, **options: Any) -> tuple[list[Any], Any]:
+        self.asked.append(options)
+        return [SimpleNamespace(text="Yes.")], SimpleNamespace(language="en")
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> Model:
+    made = Model()
+    monkeypatch.setattr(r5_quantizations, "load_faster_whisper", lambda *_arguments: made)
+    monkeypatch.setattr(r5_quantizations, "decode", lambda _path: bytes(160_000))
+    monkeypatch.setattr(r5_quantizations, "encoder_cosine", lambda *_arguments: 1.0)
+    return made
+
+
+@pytest.mark.parametrize("variant", ["full", "slim"])
+def test_nothing_but_silence_is_skipped_and_said_as_such(
+    settings: Settings, model: Model, variant: Any
+) -> None:
+    silent = replace(only(settings, ("silence.wav", None, "a/b")), variant=variant)
+    checks = compared(silent)
+    outcomes = [judge(checks[name], silent) for name in ("quantization_float16", NAMES[0])]
+    assert outcomes[0].status == outcomes[1].status == "skipped"
+    assert outcomes[0].found == "there is no clip with speech"
+    assert outcomes[0].evidence["load_seconds"] is not None
+    assert outcomes[1].found == (SLIM if variant == "slim" else outcomes[0].found)
+    assert not model.asked
 
 
 def test_a_reference_is_read_as_it_was_kept_or_is_not_there(tmp_path: Path) -> None:
