@@ -339,6 +339,8 @@ class HostCheck:
                 )
 
             result = self._one(name, judge)
+            if isinstance(answer, SttError):
+                result["found"] = f"{answer.object}: {result['found']}"
             if endpoint.needed_for:
                 result["expected"] += f", for {endpoint.needed_for}"
             result["seconds"] = round(time.monotonic() - began, 3)

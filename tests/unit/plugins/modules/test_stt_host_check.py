@@ -65,9 +65,11 @@ def test_passwords_of_proxies_and_urls_are_in_no_result(
         if check["name"].startswith("reachability_")
     }
     assert asked == {
-        "reachability_hub_invalid": "Connection refused (through the proxy localhost)",
-        "reachability_127_0_0_1_1": "Connection refused (without a proxy)",
-        "reachability_hub_invalid_2": "'socks5://***@localhost:1'",
+        "reachability_hub_invalid": "endpoint http://hub.invalid/: Connection refused (through the "
+        "proxy localhost)",
+        "reachability_127_0_0_1_1": "endpoint http://127.0.0.1:1/: Connection refused (without a "
+        "proxy)",
+        "reachability_hub_invalid_2": "proxy: 'socks5://***@localhost:1'",
     }
     shown = json.dumps(result)
     for secret in ("hu%21sh", "hu!sh", "wh%21st", "wh!st", "pl%21gh", "pl!gh"):
