@@ -21,7 +21,11 @@ from ansible_collections.stt.engine.plugins.module_utils._digest import (
 )
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._fetch_select import Selection
-from ansible_collections.stt.engine.plugins.module_utils._hub import RemoteFile, model_directory
+from ansible_collections.stt.engine.plugins.module_utils._hub import (
+    RemoteFile,
+    is_plain_path,
+    model_directory,
+)
 from ansible_collections.stt.engine.plugins.module_utils._store import (
     fsync_directory,
     publish_directory,
@@ -234,8 +238,7 @@ class PublishedModel:
             and manifest.get("format") == _FORMAT
             and manifest.get("repository") == self._selection.repository
             and manifest.get("commit") == self._selection.commit
-            and isinstance(manifest.get("files"), list)
-            and isinstance(manifest.get("stamps"), dict)
+            and _has_shape(manifest)
         )
         return manifest if fits else None
 
@@ -282,6 +285,34 @@ def fetch_key(root: Path, selection: Selection) -> str:
     # However the way to it is written: two jobs must not publish to one place.
     place = f"{os.path.realpath(root)}\0{selection.repository}\0{selection.commit}"
     return hashlib.sha256(place.encode()).hexdigest()
+
+
+def _has_shape(manifest: dict[str, Any]) -> bool:
+    """Whether all that is read from a manifest is there and of its kind."""
+    selection, files, stamps = (manifest.get(name) for name in ("selection", "files", "stamps"))
+    return (
+        isinstance(selection, list)
+        and all(isinstance(pattern, str) for pattern in selection)
+        and isinstance(files, list)
+        and all(_is_entry(entry) for entry in files)
+        and len({entry["path"] for entry in files}) == len(files)
+        and isinstance(stamps, dict)
+        and all(
+            isinstance(stamp, list) and len(stamp) == 4 and all(type(n) is int for n in stamp)
+            for stamp in stamps.values()
+        )
+    )
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("path"), str)
+        and is_plain_path(entry["path"])
+        and type(entry.get("size")) is int
+        and isinstance(entry.get("sha256"), str)
+        and isinstance(entry.get("git_sha1"), str | None)
+    )
 
 
 def _stamp(path: Path) -> Stamp:

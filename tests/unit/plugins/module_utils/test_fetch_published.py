@@ -54,9 +54,10 @@ class Case:
             self.sha256[name] = digest
 
     def publish(self, files: dict[str, bytes] | None = None) -> None:
-        fresh = (files or FILES).keys()
+        brought = FILES if files is None else files
+        fresh = brought.keys()
         origin = {"endpoint": "http://hub", "trust": "hub"}
-        staged = self.stage(files or FILES)
+        staged = self.stage(brought)
         self.model.publish(staged, self.wanted, self.sha256, fresh, origin)
 
     def path(self, name: str) -> Path:
@@ -94,6 +95,43 @@ def test_missing_or_damaged_manifest(case: Case, content: str | None) -> None:
         case.model.manifest_path.write_text(content)
     assert case.model.needs_fetch(full=False) == "its manifest is missing"
     assert case.model.whole(case.wanted, full=False) == case.sha256
+
+
+ENTRY = {"path": "config.json", "size": 2, "sha256": "0" * 64, "git_sha1": None}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"selection": None},
+        {"selection": "*"},
+        {"selection": [1]},
+        {"stamps": {"config.json": None}},
+        {"stamps": {"config.json": [1, 2, 3]}},
+        {"stamps": {"config.json": [1, 2, 3, "4"]}},
+        {"stamps": []},
+        {"files": {}},
+        {"files": [1]},
+        {"files": [{**ENTRY, "path": None}]},
+        {"files": [{**ENTRY, "path": "../config.json"}]},
+        {"files": [{**ENTRY, "size": None}]},
+        {"files": [{**ENTRY, "sha256": 1}]},
+        {"files": [{**ENTRY, "git_sha1": 1}]},
+        {"files": [{"path": "config.json"}]},
+        {"files": [ENTRY, ENTRY]},
+    ],
+    ids=str,
+)
+def test_manifest_of_another_shape_counts_as_none(case: Case, change: dict[str, Any]) -> None:
+    manifest = json.loads(case.model.manifest_path.read_text())
+    case.model.manifest_path.write_text(json.dumps({**manifest, **change}))
+    assert case.model.needs_fetch(full=False) == "its manifest is missing"
+    assert case.model.files() == []
+    assert case.model.trust() == "hub"
+    case.model.refresh_stamps()
+    assert case.model.whole(case.wanted, full=False) == case.sha256
+    case.publish({})
+    assert case.model.needs_fetch(full=False) is None
 
 
 def test_other_choice_of_files(case: Case) -> None:
