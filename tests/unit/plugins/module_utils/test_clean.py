@@ -34,7 +34,7 @@ from ansible_collections.stt.engine.plugins.module_utils._model_manifest import 
     write_manifest,
 )
 from ansible_collections.stt.engine.plugins.module_utils._store import write_atomically
-from ansible_collections.stt.engine.plugins.modules.stt_host_clean import remove
+from ansible_collections.stt.engine.plugins.modules.stt_host_clean import clean, remove
 
 
 def image(name: str, day: int) -> dict[str, Any]:
@@ -200,3 +200,25 @@ def test_only_the_model_and_its_own_manifest_are_removed(tmp_path: Path) -> None
         assert not name.exists()
     assert list(path.parent.iterdir()) == [archive]
     assert [left.name for left in (tmp_path / "staging").iterdir()] == ["model-x.note"]
+
+
+def test_the_result_tells_what_was_left(tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\n")
+    docker.chmod(0o755)
+    bare = tmp_path / "models" / "openai_whisper" / ("a" * 40)
+    bare.mkdir(parents=True)
+    parameters = {
+        "root": str(tmp_path),
+        "docker": str(docker),
+        "keep_releases": 2,
+        "staging_days": 7.0,
+    }
+    result = clean(parameters, check_mode=False)
+    assert (result["changed"], result["removed"], result["left"]) == (False, [], [str(bare)])
+    assert bare.is_dir()
+    [check] = result["checks"]
+    assert check["found"] == (
+        "0 removed, 0 bytes; kept releases: none yet; left, because no manifest is beside it: "
+        f"{bare}"
+    )
