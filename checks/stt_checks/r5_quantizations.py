@@ -28,10 +28,10 @@ from .r5_loads import load_faster_whisper, load_transformers
 from .r5_structure import require_structure
 from .r5_transcripts import (
     AGREEMENT_CLIPS,
-    BATCH,
     LISTEN,
     TRANSFORMERS,
     agreement,
+    batch_size,
     batches,
     conclude,
     generate,
@@ -128,7 +128,7 @@ def reference_float32(settings: Settings, progress: Progress, clips: Clips) -> O
     require(str(model.dtype) == "torch.float32", f"the original computes in {model.dtype}")
     texts: dict[str, str] = {}
     started = time.monotonic()
-    for batch in batches(chosen, BATCH):
+    for batch in batches(chosen, batch_size(settings, model.config)):
         progress("transcribing " + ", ".join(clip.path.name for clip in batch))
         found, _seconds = generate(processor, model, batch)
         texts.update(zip((clip.path.name for clip in batch), found, strict=True))

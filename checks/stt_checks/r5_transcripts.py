@@ -11,6 +11,7 @@ from typing import Any
 
 from .clips import KINDS, Clip, Clips, ClipsError, load_clips
 from .error_rate import character_error_rate
+from .memory import resident_bytes
 from .original import english_only
 from .outcome import CheckFailedError, Outcome, failed, first_few, passed, skipped
 from .r5_audio import NO_CLIPS, NO_SPEECH, RATE, SLIM, decode
@@ -31,6 +32,8 @@ NOT_FOR_THIS_MODEL = "no clip's text was set for this model"
 # Two decoders of one model may part at a punctuation mark or a rare word, not more.
 AGREEMENT = 0.2
 AGREEMENT_CLIPS = 6
+FLOAT32_BYTES = 4
+# Recordings that transformers gets at once, where memory allows.
 BATCH = 8
 LISTEN = (
     "listen to the clip and read both texts: a wrong tokenizer, damaged weights or a changed "
@@ -195,7 +198,7 @@ def transformers_texts(settings: Settings, progress: Progress, clips: Clips) -> 
     judged: list[dict[str, Any]] = []
     seconds = 0.0
     started = time.monotonic()
-    for batch in batches(clips.known, BATCH):
+    for batch in batches(clips.known, batch_size(settings, model.config)):
         progress("transcribing " + ", ".join(clip.path.name for clip in batch))
         texts, duration = generate(processor, model, batch)
         seconds += duration
@@ -289,6 +292,21 @@ def batches(clips: Sequence[Clip], most: int) -> list[list[Clip]]:
         for group in groups.values()
         for start in range(0, len(group), most)
     ]
+
+
+def batch_size(settings: Settings, config: Any) -> int:
+    """How many recordings at once leave the weights on a CPU enough of the memory limit."""
+    if settings.gpu:
+        return BATCH
+    if settings.memory_bytes is None:
+        return 1
+    frames, width = config.max_source_positions, config.d_model
+    # Keys and values for the decoder's layers; one encoder layer's attention and inner values.
+    kept = 2 * config.decoder_layers * width
+    passing = config.encoder_attention_heads * frames + 2 * config.encoder_ffn_dim
+    recording: int = FLOAT32_BYTES * frames * (kept + passing)
+    room = settings.memory_bytes - resident_bytes()
+    return max(1, min(BATCH, room // recording))
 
 
 def generate(processor: Any, model: Any, clips: Sequence[Clip]) -> tuple[list[str], float]:

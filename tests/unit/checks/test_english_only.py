@@ -46,7 +46,7 @@ class FasterWhisper:
 class Transformers:
     """Refuses in generate() what transformers refuses."""
 
-    device, dtype = "cpu", "float32"
+    device, dtype, config = "cpu", "float32", None
 
     def __init__(self, generation_config: dict[str, Any]) -> None:
         self.generation_config = SimpleNamespace(**generation_config)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -267,6 +268,37 @@ def test_transformers_gets_one_language_and_kind_at_a_time() -> None:
     assert sorted(len(group) for group in groups) == [1, 1, 1, 1, 2]
     assert [one for group in groups for one in group if one.kind == "long"] == [clips[1], clips[4]]
     assert all(len({(one.kind, one.language) for one in group}) == 1 for group in groups)
+
+
+@pytest.mark.parametrize(
+    ("layers", "heads", "width", "gigabytes", "most"),
+    [(4, 6, 384, 0.9, 8), (32, 20, 1280, 6.8, 1), (4, 20, 1280, 3.9, 8), (24, 16, 1024, 3.7, 8)],
+    ids=["tiny", "large-v3", "large-v3-turbo", "medium"],
+)
+def test_transformers_gets_as_many_at_once_as_memory_allows(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    layers: int,
+    heads: int,
+    width: int,
+    gigabytes: float,
+    most: int,
+) -> None:
+    """With the sizes that the public models have, their weights in float32 already loaded."""
+    config = SimpleNamespace(
+        decoder_layers=layers,
+        encoder_attention_heads=heads,
+        d_model=width,
+        encoder_ffn_dim=4 * width,
+        max_source_positions=1500,
+    )
+    monkeypatch.setattr(r5_transcripts, "resident_bytes", lambda: int(gigabytes * 1e9))
+    bounded = replace(settings, memory_bytes=8_000_000_000)
+    found = r5_transcripts.batch_size(bounded, config)
+    assert found == most
+    assert r5_transcripts.batch_size(replace(bounded, memory_bytes=1), config) == 1
+    assert r5_transcripts.batch_size(settings, config) == 1
+    assert r5_transcripts.batch_size(replace(settings, gpu_given=True), config) == 8
 
 
 def test_two_decoders_are_compared_without_case_and_marks() -> None:
