@@ -61,11 +61,13 @@ ON_CPU = {
 MEASURED = (
     "bytes: all files of the conversion; load_seconds: the first load in this process, its files "
     "in the page cache, because they were just read for their hashes; real_time_factor: time of "
-    "transcribing over time of speech, decoding of audio left out; load_average: of the host over "
-    "a minute, more than its processors when others were working; peak_memory_bytes: the whole "
-    "process, its imports (imported_memory_bytes) not taken off; gpu_memory_bytes: what the GPU "
-    "holds more after transcribing than before loading; text_agreement: 1 - edit distance of "
-    "letters and digits to the texts of transformers in float32 (greedy, not by beams)"
+    "transcribing over time of speech (audio_seconds, of the long recordings where there are any: "
+    "a short one costs a whole window of 30 s), decoding of audio left out; load_average: of the "
+    "host over a minute, more than its processors when others were working; peak_memory_bytes: "
+    "the whole process, its imports (imported_memory_bytes) not taken off; gpu_memory_bytes: what "
+    "the GPU holds more after transcribing than before loading, the CUDA context left out, which "
+    "is made to ask; text_agreement: 1 - edit distance of letters and digits to the texts of "
+    "transformers in float32, both greedy and in the clip's language"
 )
 AGAIN = "convert the model again to this quantization from a verified source"
 
@@ -287,6 +289,7 @@ class _Comparison:
     ) -> tuple[dict[str, str], list[dict[str, Any]]]:
         texts: dict[str, str] = {}
         judged: list[dict[str, Any]] = []
+        timed = "long" if any(clip.kind == "long" for clip in chosen) else "speech"
         spoken_seconds = taken = 0.0
         for clip in chosen:
             self.progress(f"transcribing {clip.path.name}")
@@ -294,10 +297,11 @@ class _Comparison:
             started = time.monotonic()
             segments, info = model.transcribe(audio, task="transcribe", beam_size=BEAM_SIZE)
             text = "".join(segment.text for segment in segments)
-            if clip.text is not None:
+            if clip.kind == timed:
                 taken += time.monotonic() - started
                 spoken_seconds += len(audio) / RATE
-            texts[clip.path.name] = text
+            if reference is not None and clip.text is not None:
+                texts[clip.path.name] = _greedy_text(model, clip, audio)
             judged.append(_judge(clip, text, info.language, reference, known=known))
         self.figures |= {
             "real_time_factor": round(taken / spoken_seconds, 5) if spoken_seconds else None,
@@ -336,6 +340,20 @@ def _judge(
         return agreement(clip, reference.texts[clip.path.name], text, language)
     good = bool(text.strip()) and clip.language in (None, language)
     return {"clip": clip.path.name, "expected": "", "text": text.strip(), "good": good}
+
+
+def _greedy_text(model: Any, clip: Clip, audio: Any) -> str:
+    """A clip's text as transformers is asked for it, so that only the numbers differ."""
+    segments, _info = model.transcribe(
+        audio,
+        task="transcribe",
+        language=clip.language or "en",
+        beam_size=1,
+        temperature=0.0,
+        condition_on_previous_text=False,
+        without_timestamps=clip.kind != "long",
+    )
+    return "".join(segment.text for segment in segments)
 
 
 def _agreement(chosen: list[Clip], reference: Reference, texts: dict[str, str]) -> float:

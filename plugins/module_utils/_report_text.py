@@ -74,14 +74,18 @@ TEXTS: dict[str, dict[str, str]] = {
     "quantizations": {"ko": "양자화별 비교", "en": "Quantizations compared"},
     "quantizations_note": {
         "ko": (
-            "이 서버에서 같은 음성 파일로 측정했습니다. 실시간 계수는 처리 시간 / 음성 길이이고, "
-            "메모리는 프로세스 전체의 최대값입니다. 코사인과 문장 일치율은 원본 모델의 float32 "
-            "결과와 비교한 값입니다."
+            "이 서버에서 같은 음성 파일로 측정했습니다. 로드 시간은 파일이 이미 캐시에 있을 때의 "
+            "값입니다. 실시간 계수는 처리 시간 / 음성 길이이고, 긴 녹음이 있으면 그것으로 "
+            "측정합니다(짧은 녹음도 30초 창 하나를 모두 계산합니다). 메모리는 프로세스 전체의 "
+            "최대값이고, GPU 메모리에는 CUDA 컨텍스트가 들어 있지 않습니다. 코사인과 문장 "
+            "일치율은 원본 모델의 float32 결과와 비교한 값이며, 둘 다 greedy로 디코딩했습니다."
         ),
         "en": (
-            "Measured on this server with the same clips. Real-time factor: time taken / length "
-            "of speech; memory: the most that the whole process held. Cosine and text: held "
-            "against the original model in float32."
+            "Measured on this server with the same clips. Load time: files already in the cache. "
+            "Real-time factor: time taken / length of speech, of long recordings where there are "
+            "any (a short one costs a whole window of 30 s). Memory: the most that the whole "
+            "process held; GPU memory: without the CUDA context. Cosine and text: held against "
+            "the original model in float32, both decoded greedily."
         ),
     },
     "computed_in": {"ko": "계산 형식", "en": "Computed in"},

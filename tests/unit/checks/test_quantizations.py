@@ -272,6 +272,35 @@ def test_nothing_but_silence_is_skipped_and_said_as_such(
     assert not model.asked
 
 
+def test_the_agreement_is_about_the_weights_and_the_time_about_long_recordings(
+    settings: Settings, model: Model
+) -> None:
+    clips = [(name, "Yes.", "a/b") for name in ("speech.wav", "long.wav")]
+    chosen = only(settings, *clips, ("silence.wav", None, "c/d"))
+    assert chosen.scratch is not None
+    encoded = numpy.zeros((1, 2), dtype=numpy.float32)
+    texts = {"speech.wav": "Yes.", "long.wav": "Yet."}
+    reference.keep(chosen.scratch, Reference(texts, {"speech.wav": (encoded, encoded)}))
+    outcome = judge(compared(chosen)["quantization_float16"], chosen)
+    assert outcome.status == "passed", outcome
+    assert outcome.evidence["text_agreement"] == pytest.approx(5 / 6, abs=1e-6)
+    assert outcome.evidence["audio_seconds"] == 10.0
+    as_served = {"task": "transcribe", "beam_size": 5}
+    greedy = {
+        "task": "transcribe",
+        "language": "en",
+        "beam_size": 1,
+        "temperature": 0.0,
+        "condition_on_previous_text": False,
+    }
+    assert model.asked == [
+        as_served,
+        {**greedy, "without_timestamps": True},
+        as_served,
+        {**greedy, "without_timestamps": False},
+    ]
+
+
 def test_a_reference_is_read_as_it_was_kept_or_is_not_there(tmp_path: Path) -> None:
     assert reference.read(tmp_path) is None
     (tmp_path / "reference.part").mkdir()

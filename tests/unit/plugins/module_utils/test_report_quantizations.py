@@ -135,8 +135,8 @@ def test_the_terminal_s_columns_stand_below_each_other(language: str) -> None:
     assert [line.split()[0] for line in table[1:]] == ["int8_float16", "float32", "int8"]
     assert all(line.endswith(PASSED[language]) for line in table[1:])
     assert len({width(line) for line in table}) == 1
-    assert all(line.endswith(".") for line in printed[at + 5 : at + 8])
-    assert printed[at + 8] == ""
+    assert all(line.endswith(".") for line in printed[at + 5 : at + 10])
+    assert printed[at + 10] == ""
 
 
 def test_the_figures_are_no_cases_of_their_own() -> None:
