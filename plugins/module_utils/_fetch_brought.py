@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import lzma
 import os
@@ -15,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
@@ -109,51 +110,68 @@ def manifests_of(path: Path, brought: Brought, commit: str) -> Iterator[tuple[st
 
 
 class BroughtDirectory:
-    """A directory; links in it are followed for reading, as a hub's cache consists of them."""
+    """A directory; links in it are followed for reading, as a hub's cache consists of them.
+
+    A file counts wherever it lies, as in an archive. What cannot be read stops nothing unless a
+    wanted file is missing: it may be in there.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def items(self, wanted: Sequence[RemoteFile]) -> Iterator[Item]:
-        """The wanted files that are there, opened."""
+        """Candidates for the wanted files, opened."""
         for item, place in self._places(wanted):
             if item.what:
                 yield item
                 continue
-            with place.open("rb", buffering=0) as stream:
-                yield Item(item.path, item.size, stream)
+            try:
+                stream = place.open("rb", buffering=0)
+            except OSError as error:
+                yield replace(item, what=os.strerror(error.errno or 0))
+                continue
+            with stream:
+                yield replace(item, stream=stream)
 
     def listed(self, wanted: Sequence[RemoteFile]) -> Iterator[Item] | None:
-        """The wanted files that are there."""
-        return (item for item, _place in self._places(wanted))
+        """Candidates for the wanted files."""
+        return (item for item, place in self._places(wanted))
 
     def manifests(self) -> Iterator[tuple[str, bytes]]:
-        """Every manifest in the directory itself."""
-        for place in sorted(self._path.glob(f"*{MANIFEST_SUFFIX}")):
-            if place.is_file():
+        """Every manifest in the directory."""
+        for place in self._walk([]):
+            if place.name.endswith(MANIFEST_SUFFIX) and place.is_file():
                 with place.open("rb") as stream:
                     yield str(place), stream.read(_LARGEST_MANIFEST)
 
     def _places(self, wanted: Sequence[RemoteFile]) -> Iterator[tuple[Item, Path]]:
-        for base in self._bases([file.path for file in wanted]):
-            for file in wanted:
-                place = base / file.path
-                if place.exists():
-                    status = place.stat()
-                    what = "" if stat.S_ISREG(status.st_mode) else "not a regular file"
-                    yield Item(file.path, status.st_size, None, what), place
-                elif place.is_symlink():
-                    yield Item(file.path, 0, None, "a link that leads nowhere"), place
+        names, unreadable = {file.path for file in wanted}, list[OSError]()
+        seen = set()
+        for place in self._walk(unreadable):
+            path = _ending(place.relative_to(self._path).parts, names)
+            if path is not None:
+                seen.add(path)
+                yield _item(path, place), place
+        if unreadable and seen != names:
+            raise unreadable[0]
 
-    def _bases(self, names: list[str]) -> list[Path]:
-        """The directory itself, or the directories in it that hold such files."""
-        below = [folder for folder in sorted(self._path.iterdir()) if folder.is_dir()]
-        held = [
-            folder
-            for folder in (self._path, *below)
-            if any((folder / name).exists() for name in names)
-        ]
-        return [self._path] if self._path in held else held
+    def _walk(self, unreadable: list[OSError]) -> Iterator[Path]:
+        """Every file, those on top first; a directory that several links lead to comes once."""
+        # What lies on top must be readable.
+        os.scandir(self._path).close()
+        walked = set()
+        for folder, folders, names in os.walk(
+            self._path, onerror=unreadable.append, followlinks=True
+        ):
+            status = Path(folder).stat()
+            place = status.st_dev, status.st_ino
+            if place in walked:
+                folders.clear()
+                continue
+            walked.add(place)
+            folders.sort()
+            for name in sorted(names):
+                yield Path(folder, name)
 
 
 class BroughtTar:
@@ -260,8 +278,24 @@ def _candidate(archive: Path, name: str, wanted: set[str]) -> str | None:
             needed="entries inside it",
             fix="pack the model's directory anew",
         )
-    ends = ("/".join(pure.parts[index:]) for index in range(len(pure.parts)))
+    return _ending(pure.parts, wanted)
+
+
+def _ending(parts: Sequence[str], wanted: set[str]) -> str | None:
+    ends = ("/".join(parts[index:]) for index in range(len(parts)))
     return next((end for end in ends if end in wanted), None)
+
+
+def _item(path: str, place: Path) -> Item:
+    """A file in a directory, not opened yet."""
+    try:
+        status = place.stat()
+    except OSError as error:
+        dangling = place.is_symlink() and error.errno in (errno.ENOENT, errno.ELOOP)
+        what = "a link that leads nowhere" if dangling else os.strerror(error.errno or 0)
+        return Item(path, 0, None, what)
+    what = "" if stat.S_ISREG(status.st_mode) else "not a regular file"
+    return Item(path, status.st_size, None, what)
 
 
 def _kind(member: tarfile.TarInfo) -> str:

@@ -92,12 +92,15 @@ options:
       - Directory or archive on the server with a model that was brought by hand, instead of the
         hub. An archive is a tar (plain or compressed with gzip, bzip2 or xz) or a zip.
       - The wanted files are copied once through, hashed while they are copied, and published only
-        when all are right; nothing else is unpacked. They may lie below one leading directory.
-        Links in a directory are followed for reading; links in an archive are refused.
+        when all are right; nothing else is unpacked. They may lie on top or in directories of any
+        depth, in a directory as in an archive; of several files with one name the first with the
+        right size and hash is taken. A directory in it that cannot be read stops nothing unless a
+        file is missing. Links in a directory are followed for reading; links in an archive are
+        refused.
       - The hashes are those of O(expected_files). Without it a manifest of another server's store,
         C(models/NAME/COMMIT.manifest.json), for the same commit and O(files) must lie beside or in
-        the directory or archive; in a compressed archive it must come first. RV(trust) and
-        RV(reason) then say so.
+        the directory or archive, at any depth; in a compressed archive it must come first.
+        RV(trust) and RV(reason) then say so.
       - Once the model is published it is not looked at any more.
     type: path
   transport:

@@ -7,9 +7,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
+import os
 import random
 import shutil
+import subprocess
+import sys
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -132,3 +137,103 @@ def test_damage_anywhere_is_one_sentence_or_none(tmp_path: Path, kind: str) -> N
             assert "no manifest" in str(error) or str(path) in str(error)
         shutil.rmtree(staging, ignore_errors=True)
     assert refusals > 100
+
+
+def pack_tree(tree: Path, kind: str) -> Path:
+    """The same tree as a directory, a tar or a zip."""
+    if kind == "directory":
+        return tree
+    return Path(shutil.make_archive(str(tree), kind, tree.parent, tree.name))
+
+
+@pytest.mark.parametrize("kind", ["directory", "tar", "zip"])
+@pytest.mark.parametrize("stray", [b"{}{}", b"[]"], ids=["of-another-size", "of-this-size"])
+@pytest.mark.parametrize("below", ["", "whisper", "models/whisper/aaaa"])
+def test_model_is_found_at_any_depth_in_spite_of_strays(
+    tmp_path: Path, kind: str, stray: bytes, below: str
+) -> None:
+    tree = tmp_path / "usb"
+    write_tree(tree / below)
+    for place in ("a", *([""] if below else [])):
+        (tree / place).mkdir(exist_ok=True)
+        (tree / place / "config.json").write_bytes(stray)
+    assert bring(pack_tree(tree, kind), tmp_path / "staging") == FILES
+
+
+@pytest.mark.parametrize("kind", ["directory", "tar", "zip"])
+def test_manifest_is_found_at_any_depth(tmp_path: Path, kind: str) -> None:
+    tree = tmp_path / "usb"
+    write_tree(tree / "models" / "whisper" / "aaaa")
+    manifest = {
+        "repository": SELECTION.repository,
+        "commit": SELECTION.commit,
+        "selection": list(SELECTION.patterns),
+        "files": [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in WANTED],
+    }
+    place = tree / "models" / "whisper" / "aaaa.manifest.json"
+    place.write_text(json.dumps(manifest))
+    found, named = tree_of_manifest(pack_tree(tree, kind), SELECTION)
+    assert found.files == tuple(WANTED)
+    assert named.endswith("usb/models/whisper/aaaa.manifest.json")
+
+
+def test_links_in_a_directory_are_followed_once(tmp_path: Path) -> None:
+    tree = tmp_path / "usb"
+    tree.mkdir()
+    write_tree(tmp_path / "elsewhere")
+    (tree / "round").symlink_to(tree)
+    (tree / "whisper").symlink_to(tmp_path / "elsewhere")
+    (tree / "config.json").symlink_to("config.json")
+    assert bring(tree, tmp_path / "staging") == FILES
+
+
+# Run as a user who may not read everything, which root always may.
+PROGRAM = """
+import os, sys
+sys.path[:0] = {paths!r}
+from pathlib import Path
+from tests.unit.plugins.module_utils.test_fetch_brought import FILES, bring
+os.setgid(65534); os.setuid(65534)
+assert bring(Path(sys.argv[1]), Path(sys.argv[2])) == FILES
+"""
+
+
+@pytest.mark.parametrize("model", ["there", "unreadable"])
+def test_directory_that_may_not_be_read(model: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        place.chmod(0o755)
+        tree, staging = place / "usb", place / "staging"
+        write_tree(tree / "whisper")
+        write_tree(tree / "another")
+        staging.mkdir(mode=0o777)
+        staging.chmod(0o777)
+        (tree / "another").chmod(0o700)
+        if model == "unreadable":
+            (tree / "whisper").chmod(0o700)
+        if os.geteuid() == 0:
+            run = subprocess.run(
+                [
+                    *(sys.executable, "-c", PROGRAM.format(paths=[p for p in sys.path if p])),
+                    *(str(tree), str(staging)),
+                ],
+                cwd="/",
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            found, complaint = run.returncode == 0, run.stderr
+        else:
+            for name in ("another", "whisper"):
+                if (tree / name).stat().st_mode & 0o077 == 0:
+                    (tree / name).chmod(0)
+            try:
+                found, complaint = bring(tree, staging) == FILES, ""
+            except SttError as error:
+                found, complaint = False, str(error)
+        (tree / "another").chmod(0o700)
+        (tree / "whisper").chmod(0o700)
+    if model == "there":
+        assert found, complaint
+    else:
+        assert f"{tree}/another: found Permission denied; needed a readable" in complaint
