@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.stt.engine.plugins.module_utils._digest import sha256_file
 from ansible_collections.stt.engine.plugins.module_utils._fetch_published import fetch_key
 from ansible_collections.stt.engine.plugins.module_utils._fetch_room import refusal
 from ansible_collections.stt.engine.plugins.module_utils._fetch_select import Selection
@@ -190,6 +192,31 @@ def highest_memory(pid: int) -> int:
             most = max([most, *peak])
         time.sleep(0.02)
     return most
+
+
+def test_memory_stays_flat_for_a_brought_archive(hub: HubProcess, tmp_path: Path) -> None:
+    large, archive = tmp_path / "large", tmp_path / "model.tar.gz"
+    with large.open("wb") as stream:
+        stream.write(os.urandom(MB))
+        stream.truncate(400 * MB)
+    assert large.stat().st_size > MOST_MEMORY
+    expected = []
+    with tarfile.open(archive, "w:gz", compresslevel=1) as packed:
+        for name in ("config.json", "tokenizer.json", "preprocessor_config.json"):
+            (tmp_path / name).write_text("{}")
+            packed.add(tmp_path / name, arcname=name)
+            expected.append({"path": name, "size": 2, "sha256": sha256_file(tmp_path / name)})
+        packed.add(large, arcname="model.safetensors")
+    weights = {"path": "model.safetensors", "size": 400 * MB, "sha256": sha256_file(large)}
+    changes = {"source_path": str(archive), "expected_files": [*expected, weights]}
+    case = Case(hub, tmp_path / "stt")
+    with held_back(case, **changes) as process:
+        pid = int(case.job()["pid"])
+    most = highest_memory(pid)
+    assert end_module(process)["bytes_downloaded"] == 400 * MB + 6
+    assert sha256_file(case.path / "model.safetensors") == weights["sha256"]
+    assert 10 << 20 < most < MOST_MEMORY
+    print(f"highest memory {most >> 20} MiB")
 
 
 def test_memory_stays_flat_for_a_large_file(tmp_path: Path) -> None:
