@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import math
 import time
+from pathlib import Path
 from typing import Any
 
-from ._model_directory import SafetensorsError, read_safetensors_header, weight_files
+from ._model_directory import PROJECTION, SafetensorsError, read_safetensors_header, weight_files
 from .outcome import Outcome, passed, require, skipped
 from .registry import Body, Progress, Registry
 from .settings import Settings, cpu_count, readable_size
@@ -126,10 +128,7 @@ def transformers_load(settings: Settings, _progress: Progress) -> Outcome:
         require(not keys, f"{kind}: {', '.join(keys[:5])}", keys=keys)
     count = sum(parameter.numel() for parameter in model.parameters())
     try:
-        stored = sum(
-            read_safetensors_header(path).parameters
-            for path in weight_files(settings.transformers_path)
-        )
+        stored = stored_parameters(settings.transformers_path, tied=_is_tied(model))
     except (OSError, SafetensorsError) as error:
         require(False, f"the weights' header: {error}")
     require(count == stored, f"the model has {count} parameters, its file {stored}")
@@ -149,6 +148,23 @@ def transformers_load(settings: Settings, _progress: Progress) -> Outcome:
         dtype=str(model.dtype),
         device=str(model.device),
     )
+
+
+def stored_parameters(directory: Path, *, tied: bool) -> int:
+    """Values of a checkpoint's tensors; a copy of the embeddings that a tied model reads is none.
+
+    Many fine-tuned models store their output projection although it is the embeddings.
+    """
+    return sum(
+        math.prod(shape)
+        for path in weight_files(directory)
+        for name, (_kind, shape) in read_safetensors_header(path).shapes.items()
+        if not (tied and name == PROJECTION)
+    )
+
+
+def _is_tied(model: Any) -> bool:
+    return model.get_output_embeddings().weight is model.get_input_embeddings().weight
 
 
 def _gpu_memory(settings: Settings) -> int | None:

@@ -13,10 +13,11 @@ from ._model_directory import (
     SafetensorsError,
     expected_model_size,
     judge_ctranslate2,
+    loaded_type,
     read_safetensors_header,
     weight_files,
 )
-from .original import mel_bins
+from .original import document, mel_bins
 from .outcome import CheckFailedError, Outcome, failed, passed, require, skipped
 from .registry import Progress, Registry
 from .settings import Settings, readable_size
@@ -113,7 +114,10 @@ def size_fits_source(settings: Settings, _progress: Progress) -> Outcome:
             f"the original's weights in {settings.transformers_path}: {error}",
             fix="fetch the original model again",
         )
-    least, most = expected_model_size(tensors, quantization)
+    merged = {name: entry for part in tensors for name, entry in part.shapes.items()}
+    # As the converter: by config.json first, and by the weights where that names no type.
+    loaded_as = loaded_type(document(settings.transformers_path / "config.json"), merged)
+    least, most = expected_model_size(tensors, quantization, loaded_as=loaded_as)
     size = (settings.ctranslate2_path / "model.bin").stat().st_size
     require(
         least <= size <= most,

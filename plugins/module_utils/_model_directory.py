@@ -17,11 +17,18 @@ from ._judgement import Finding, Judgement, read_json
 from ._model_bin import ModelBin, ModelBinError, read_model_bin
 from ._model_settings import judge_heads_of_source, judge_origin, judge_settings
 from ._safetensors import SafetensorsError, Tensors, read_safetensors_header, weight_files
-from ._whisper_tensors import expected_model_size, judge_checkpoint, judge_variables
+from ._whisper_tensors import (
+    PROJECTION,
+    expected_model_size,
+    judge_checkpoint,
+    judge_variables,
+    loaded_type,
+)
 
 # What reads a model takes from here, wherever it is made.
 __all__ = [
     "CTRANSLATE2_FILES",
+    "PROJECTION",
     "Finding",
     "Judgement",
     "SafetensorsError",
@@ -29,6 +36,7 @@ __all__ = [
     "expected_model_size",
     "judge_ctranslate2",
     "links_that_leave",
+    "loaded_type",
     "read_safetensors_header",
     "weight_files",
 ]

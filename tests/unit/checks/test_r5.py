@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from stt_checks import r5_encoder, r5_service, r5_structure, r5_transcripts
+from stt_checks import r5_encoder, r5_loads, r5_service, r5_structure, r5_transcripts
 from stt_checks.clips import Clip
 from stt_checks.outcome import CheckFailedError, Outcome
 from stt_checks.settings import Expected, Settings
@@ -227,6 +227,31 @@ def test_a_size_that_the_original_does_not_give_fails(settings: Settings) -> Non
     assert "the original's weights" in judge(r5_structure.size_fits_source, wants).found
     unknown = replace(settings, expected=Expected())
     assert judge(r5_structure.size_fits_source, unknown).status == "skipped"
+
+
+def test_the_size_is_that_of_the_type_which_the_converter_loads(settings: Settings) -> None:
+    """int8 keeps the other values in the type that config.json names, not in the stored one."""
+    wants = replace(settings, expected=Expected(quantization="int8"))
+    weights = safetensors({**source_tensors(), "model.encoder.conv1.bias": (90_000,)})
+    (settings.transformers_path / "model.safetensors").write_bytes(weights)
+    config = settings.transformers_path / "config.json"
+    sizes = {}
+    for kind in ("float16", "float32"):
+        config.write_text(json.dumps({"torch_dtype": kind}))
+        outcome = judge(r5_structure.size_fits_source, wants)
+        assert outcome.status == "passed", outcome
+        sizes[kind] = outcome.evidence["most"]
+    assert sizes["float32"] - sizes["float16"] >= 2 * 90_000
+
+
+def test_an_output_projection_that_is_the_embeddings_counts_once(settings: Settings) -> None:
+    """As a fine-tuned model stores it, by names with the prefix and this one without."""
+    path = settings.transformers_path
+    alone = r5_loads.stored_parameters(path, tied=True)
+    tensors = {**source_tensors(), "proj_out.weight": (20, 4)}
+    (path / "model.safetensors").write_bytes(safetensors(tensors))
+    assert r5_loads.stored_parameters(path, tied=True) == alone
+    assert r5_loads.stored_parameters(path, tied=False) == alone + 80
 
 
 def test_another_tokenizer_fails(settings: Settings) -> None:
