@@ -122,6 +122,10 @@ class Conversion:
         wrong = damage(self.destination, manifest, full=self.request.full)
         if wrong:
             return "; ".join(wrong)
+        judgement = self._judgement(self.destination)
+        if judgement.findings:
+            # Published by a judge that saw less; made again, or refused and left as it is.
+            return "; ".join(finding.sentence() for finding in judgement.findings)
         self._refuse_drift(manifest["files"], self._inputs(manifest))
         return None
 
@@ -202,15 +206,23 @@ class Conversion:
         judgement = self._judgement(self.destination)
         found = "; ".join(finding.sentence() for finding in judgement.findings)
         sizes = {file["path"]: file["size"] for file in self.result()["files"]}
-        total = sum(sizes.values())
+        manifest = self._manifest()
+        wrong = damage(self.destination, manifest) if manifest else ["its manifest is missing"]
+        looked = "every hash taken again" if request.full else "hashes taken of what has moved"
+        whole = (
+            f"{len(sizes)} files, {sum(sizes.values())} bytes, as in its manifest ({looked}): "
+            f"{reason or 'already converted'}"
+        )
         return [
             {
                 "id": "R3.1",
                 "name": f"conversion_{request.quantization}",
-                "status": "passed",
-                "expected": f"a conversion to {request.quantization}, every file by its hash",
-                "found": f"{len(sizes)} files, {total} bytes: {reason or 'already converted'}",
-                "fix": "",
+                "status": "failed" if wrong else "passed",
+                "expected": f"a conversion to {request.quantization}, its files as in its manifest",
+                "found": "; ".join(wrong) or whole,
+                "fix": f"see what else writes to {self.destination}, then run again"
+                if wrong
+                else "",
                 "seconds": seconds,
                 "evidence": {"path": str(self.destination), "converter": self.versions},
             },

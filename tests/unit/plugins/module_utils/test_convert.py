@@ -159,6 +159,23 @@ def test_reasons(root: Path) -> None:
     assert wanted.needs_conversion() is None
 
 
+def test_what_today_s_judge_refuses_is_converted_again(root: Path) -> None:
+    """Whole by its manifest, published before the judge knew better."""
+    wanted = conversion(root)
+    publish(wanted)
+    config = wanted.destination / "config.json"
+    config.write_text(config.read_text().replace("[16, 17]", "[17, 17]"))
+    document = read_manifest(wanted.destination)
+    assert document is not None
+    document["files"] = hash_files(wanted.destination)
+    write_manifest(wanted.destination, wanted.destination, document)
+    reason = wanted.needs_conversion()
+    assert reason is not None
+    assert f"{config}: found lang_ids [17, 17]; needed [16, 17]" in reason
+    (done, structure) = wanted.checks(reason, 0.5)
+    assert (done["status"], structure["status"]) == ("passed", "failed")
+
+
 def test_a_manifest_of_other_inputs_does_not_count(root: Path) -> None:
     wanted = conversion(root)
     publish(wanted)
@@ -329,7 +346,10 @@ def test_results_and_checks_of_what_is_published(root: Path) -> None:
     assert (done["id"], done["status"]) == ("R3.1", "passed")
     assert (structure["id"], structure["status"]) == ("R3.3", "passed")
     (wanted.destination / "tokenizer.json").unlink()
-    _done, structure = wanted.checks(None, 0.5)
+    assert "as in its manifest (hashes taken of what has moved): already conv" in done["found"]
+    done, structure = wanted.checks(None, 0.5)
+    assert (done["status"], done["found"]) == ("failed", "tokenizer.json is missing")
+    assert done["fix"]
     assert structure["status"] == "failed"
     assert "tokenizer.json: found no such file" in structure["found"]
     assert structure["fix"]
