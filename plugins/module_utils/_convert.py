@@ -42,6 +42,7 @@ from ansible_collections.stt.engine.plugins.module_utils._model_manifest import 
     stamp,
     write_manifest,
 )
+from ansible_collections.stt.engine.plugins.module_utils._model_settings import judge_generation
 from ansible_collections.stt.engine.plugins.module_utils._safetensors import (
     Tensors,
     weight_files,
@@ -275,7 +276,8 @@ class Conversion:
     def _checkpoint(self) -> Checkpoint:
         """The source, whole: every tensor of a Whisper and every file beside them."""
         checkpoint, judgement = judge_checkpoint(self.request.source)
-        if checkpoint is None:
+        judge_generation(self.request.source, judgement)
+        if checkpoint is None or judgement.findings:
             raise _bad(f"model {self.request.source}", judgement, "a complete Whisper model")
         return checkpoint
 

@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._store import remove_tree
 
 UNTOUCHED = "what was published before is untouched"
+# As Python, numpy, torch and the C++ library say it; torch has no type of its own for a CPU.
+NO_MEMORY = re.compile(
+    r"MemoryError|bad_alloc|can(?:'|no)t allocate memory|unable to allocate|DefaultCPUAllocator",
+    re.IGNORECASE,
+)
+MEMORY_NEEDED = (
+    "enough memory for the weights in the chosen type: about twice the size of the original's "
+    "weights for float16, four times for float32"
+)
+MORE_MEMORY = (
+    "raise memory_bytes (whisper_model_convert_memory_bytes), free memory on the host, or convert "
+    "on a larger one"
+)
 KERNEL_COUNTERS = Path("/proc/vmstat")
 
 
@@ -64,6 +77,22 @@ def oom_kills() -> int | None:
     return int(match.group(1)) if match else None
 
 
+def out_of_memory(
+    what: str, error: Mapping[str, Any], *, memory_bytes: int, status: int
+) -> SttError | None:
+    """The error for a converter that was refused memory; None when it says something else."""
+    message = f"{error.get('kind')}: {error.get('message')}"
+    if not NO_MEMORY.search(message):
+        return None
+    return SttError(
+        what,
+        found=f"the converter ran out of memory, with a limit of {memory_bytes} bytes: {message}",
+        needed=MEMORY_NEEDED,
+        fix=f"{MORE_MEMORY}; {UNTOUCHED}",
+        rc=status,
+    )
+
+
 def killed(
     what: str, *, memory_bytes: int, at_limit: bool, host_kills: int | None, status: int
 ) -> SttError:
@@ -73,10 +102,8 @@ def killed(
             what,
             found="the converter was ended by the out-of-memory killer at its limit of "
             f"{memory_bytes} bytes",
-            needed="enough memory for the weights in the chosen type: about twice the size of "
-            "the original's weights for float16, four times for float32",
-            fix="raise memory_bytes (whisper_model_convert_memory_bytes), free memory on the "
-            f"host, or convert on a larger one; {UNTOUCHED}",
+            needed=MEMORY_NEEDED,
+            fix=f"{MORE_MEMORY}; {UNTOUCHED}",
             rc=status,
         )
     if host_kills:

@@ -19,6 +19,7 @@ from ansible_collections.stt.engine.plugins.module_utils._convert_faults import 
     disk_full,
     killed,
     oom_kills,
+    out_of_memory,
 )
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import (
     OWNER,
@@ -160,6 +161,13 @@ class ConverterContainer:
             )
         if kind == "disk_full":
             return disk_full(staged, error["message"])
+        memory = (
+            out_of_memory(what, error, memory_bytes=self.memory_bytes, status=status)
+            if isinstance(error, dict)
+            else None
+        )
+        if memory is not None:
+            return memory
         if status == NOT_RUN and not str(state.get("StartedAt", NEVER)).startswith(NEVER):
             return SttError(
                 "docker daemon",

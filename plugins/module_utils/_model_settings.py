@@ -69,6 +69,20 @@ def judge_origin(directory: Path, source: Path | None, judgement: Judgement) -> 
                 )
 
 
+def judge_generation(source: Path, judgement: Judgement) -> None:
+    """Refuse languages that the converter cannot read: none at all are no fault, null is one."""
+    path = source / GENERATION_CONFIG
+    mend = "fetch the model again with verify=full, or take the entry of the model it was made of"
+    given = read_json(path, judgement, mend) if path.is_file() else {}
+    if not isinstance(given, dict) or "lang_to_id" not in given:
+        return
+    languages = given["lang_to_id"]
+    if not isinstance(languages, dict) or not all(map(is_integer, languages.values())):
+        judgement.add(
+            str(path), f"lang_to_id {_short(languages)}", "the token id of each language", mend
+        )
+
+
 def judge_heads_of_source(config: Mapping[str, Any], model: ModelBin, judgement: Judgement) -> None:
     """Hold the numbers of attention heads, of which no tensor tells, against the original's."""
     for stack, found in (("encoder", model.encoder_heads), ("decoder", model.decoder_heads)):

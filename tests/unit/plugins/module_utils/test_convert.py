@@ -246,6 +246,21 @@ def test_a_missing_tensor_is_named_before_a_container_starts(root: Path) -> None
         conversion(root).check_preconditions()
 
 
+@pytest.mark.parametrize("languages", [None, [50259], {"<|en|>": "50259"}])
+def test_languages_that_the_converter_cannot_read_are_named_before_it_starts(
+    root: Path, languages: Any
+) -> None:
+    path = root / "models" / "a_b" / COMMIT / "generation_config.json"
+    given = json.loads(path.read_text())
+    path.write_text(json.dumps({**given, "lang_to_id": languages}))
+    with pytest.raises(SttError) as error:
+        conversion(root).check_preconditions()
+    assert f"{path}: found lang_to_id" in error.value.found
+    del given["lang_to_id"]
+    path.write_text(json.dumps(given))
+    conversion(root).check_preconditions()
+
+
 def test_the_memory_limit_follows_the_weights(root: Path) -> None:
     weights = root / "models" / "a_b" / COMMIT / "model.safetensors"
     assert conversion(root).memory_limit() == 4 * weights.stat().st_size + (2 << 30)

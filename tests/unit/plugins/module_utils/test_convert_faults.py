@@ -16,7 +16,10 @@ from ansible_collections.stt.engine.plugins.module_utils._convert_faults import 
     disk_full_as_such,
     killed,
     oom_kills,
+    out_of_memory,
 )
+from ansible_collections.stt.engine.plugins.module_utils._convert_run import ConverterContainer
+from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 
 
@@ -35,6 +38,34 @@ def test_who_killed_is_told_apart() -> None:
         outside = said(at_limit=False, host_kills=unknown)
         assert "killed from outside (exit status 137, SIGKILL)" in outside
         assert "limit of 5 bytes was not the cause" in outside
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("MemoryError", ""),
+        ("MemoryError", "std::bad_alloc"),
+        ("_ArrayMemoryError", "Unable to allocate 1.2 GiB for an array with shape (51866, 1280)"),
+        ("RuntimeError", "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        ("OSError", "[Errno 12] Cannot allocate memory"),
+    ],
+)
+def test_memory_that_is_refused_is_said_as_such(kind: str, message: str) -> None:
+    answer = {"kind": kind, "message": message}
+    error = out_of_memory("x", answer, memory_bytes=5, status=1)
+    assert error is not None
+    assert "ran out of memory, with a limit of 5 bytes" in error.found
+    assert kind in error.found
+    assert "memory_bytes" in error.fix and "is untouched" in error.fix
+    container = ConverterContainer(DockerCli("/no/such/docker"), "image", "key", 5)
+    state = {"StartedAt": "2026-01-01"}
+    failure = container._failure(Path("x"), Path("y"), 1, state, answer, None)
+    assert "ran out of memory" in failure.found
+
+
+def test_another_error_of_the_converter_is_not_taken_for_memory() -> None:
+    answer = {"kind": "ValueError", "message": "the memory of a model is no number"}
+    assert out_of_memory("x", answer, memory_bytes=5, status=1) is None
 
 
 def test_the_kernels_count_is_read() -> None:
