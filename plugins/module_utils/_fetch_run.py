@@ -94,10 +94,8 @@ def _start(job: Job, fetch: ModelFetch) -> None:
 
 
 def _check_inputs(job: Job, inputs: dict[str, Any]) -> None:
-    """Refuse to wait for a job that does something else than this call would."""
+    """Refuse a job that does something else than this call would, or did until this moment."""
     state = job.state()
-    if state.status != "running":
-        return
     recorded = json.loads((job.directory / "inputs.json").read_bytes())
     differences = [
         f"{name} {json.dumps(recorded.get(name))} (this call: {json.dumps(inputs[name])})"
@@ -105,12 +103,12 @@ def _check_inputs(job: Job, inputs: dict[str, Any]) -> None:
         if recorded.get(name) != inputs[name]
     ]
     if differences:
-        end = f"kill {state.pid}" if state.pid else "kill its process"
+        end = f", or end it first: kill {state.pid}; what it fetched is kept" if state.pid else ""
         raise SttError(
             f"job {job.name}",
             found=f"it runs with other inputs: {'; '.join(differences)}",
             needed="one job at a time for a commit in one place",
-            fix=f"wait for its end and run again, or end it first: {end}; what it fetched is kept",
+            fix=f"wait for its end and run again{end}",
             job=_job(state),
         )
 
