@@ -71,20 +71,30 @@ def test_a_moved_branch_is_shown_and_the_lock_is_obeyed(lab: Lab, sealed: str) -
     assert lab.newest().name == sealed
 
 
-def test_an_edited_package_lock_is_shown_and_stops_the_release(
-    lab: Lab, sealed: str, tmp_path: Path
-) -> None:
-    source = tmp_path / "docker"
-    shutil.copytree(CHECKOUT / "docker", source)
-    lock = source / "locks" / "full-cu128" / "packages.txt"
+def edit(lock: Path) -> None:
     text, edits = re.subn(r"(?m)^fastapi==\S+", "fastapi==0.1.2", lock.read_text())
     assert edits == 1
     lock.write_text(text)
-    edited = {"engine_source_directory": str(source)}
+
+
+@pytest.mark.parametrize("place", ["in the source", "beside the inventory"])
+def test_an_edited_package_lock_is_shown_and_stops_the_release(
+    lab: Lab, sealed: str, tmp_path: Path, place: str
+) -> None:
+    source, kept = tmp_path / "docker", tmp_path / "packages" / "full-cu128"
+    shutil.copytree(CHECKOUT / "docker", source)
+    lock = source / "locks" / "full-cu128"
+    given = {"engine_source_directory": str(source), "engine_image_packages": str(kept.parent)}
     with nothing_changes(lab):
-        dry = lab.play("--check", "--diff", variables=edited)
-        real = lab.play(variables=edited)
-    assert dry.rc != 0
+        if place == "beside the inventory":
+            # As for a CUDA variant that the source has no lock for: what was resolved is kept here.
+            kept.parent.mkdir()
+            lock = lock.rename(kept)
+            same = lab.play("--check", "--diff", variables=given)
+            assert "inputs.image" not in same.output, same.output[-6000:]
+        edit(lock / "packages.txt")
+        dry = lab.play("--check", "--diff", variables=given)
+        real = lab.play(variables=given)
     shows(dry, "-      fastapi: ", "+      fastapi: 0.1.2")
     for run in (dry, real):
         assert run.rc != 0
