@@ -301,6 +301,24 @@ def test_the_agreement_is_about_the_weights_and_the_time_about_long_recordings(
     ]
 
 
+def test_an_english_only_model_is_compared_in_english(settings: Settings, model: Model) -> None:
+    chosen = only(settings, ("speech1.wav", "Yes.", "a/b"), ("speech2.wav", "네.", "a/b"))
+    assert chosen.clips is not None and chosen.scratch is not None
+    listed_clips = json.loads((chosen.clips / "clips.json").read_text())
+    listed_clips[1]["language"] = "ko"
+    (chosen.clips / "clips.json").write_text(json.dumps(listed_clips))
+    (chosen.transformers_path / "generation_config.json").write_text('{"is_multilingual": false}')
+    encoded = numpy.zeros((1, 2), dtype=numpy.float32)
+    texts = {"speech1.wav": "Yes."}
+    reference.keep(chosen.scratch, Reference(texts, {"speech1.wav": (encoded, encoded)}))
+    outcome = judge(compared(chosen)["quantization_float16"], chosen)
+    assert outcome.status == "passed", outcome
+    assert outcome.found.endswith("; left out, as the model knows only English: 1 in ko")
+    assert outcome.evidence["left_out"] == ["speech2.wav"]
+    assert outcome.evidence["clips"] == 1
+    assert len(model.asked) == 2
+
+
 def test_a_reference_is_read_as_it_was_kept_or_is_not_there(tmp_path: Path) -> None:
     assert reference.read(tmp_path) is None
     (tmp_path / "reference.part").mkdir()
