@@ -39,6 +39,12 @@ LOADED_AS_FLOAT16 = ("float16", "int8_float16")
 # Each holds a matrix and its float32 copies: more of them cost memory, and the disk is the limit.
 MAXIMUM_THREADS = 4
 Variables = list[tuple[str, Any]]
+# Of CTranslate2's own, private to it: where one is missing its own way is taken.
+BORROWED = {
+    "LayerSpec": ("optimize", "_alias_variables", "_quantize", "variables"),
+    "ModelSpec": ("_serialize",),
+    "": ("CURRENT_BINARY_VERSION", "OPTIONAL", "_dtype_to_type_id", "index_spec"),
+}
 
 
 def versions() -> dict[str, str]:
@@ -63,10 +69,23 @@ class Streamed:
         self.model_spec = model_spec
         self.quantization = quantization
 
-    def install(self) -> None:
-        """Take the place of the two steps in this process."""
+    def install(self) -> list[str]:
+        """Take the place of the two steps in this process, unless something needed is missing.
+
+        Returns what is missing: another CTranslate2 then works in its own way, to the same bytes.
+        """
+        owners = {owner: getattr(self.model_spec, owner, None) for owner in BORROWED if owner}
+        missing = [
+            f"{owner}.{name}".lstrip(".")
+            for owner, names in BORROWED.items()
+            for name in names
+            if not hasattr(owners.get(owner, self.model_spec), name)
+        ]
+        if missing:
+            return missing
         self.model_spec.LayerSpec.optimize = lambda spec, **_options: spec._alias_variables()
         self.model_spec.ModelSpec._serialize = lambda spec, path: self.write(spec, Path(path))
+        return []
 
     def write(self, spec: Any, path: Path) -> None:
         """Write model.bin: its variables by name, then its aliases."""
@@ -141,7 +160,9 @@ def convert(source: Path, destination: Path, quantization: str) -> dict[str, obj
         with weights.open("rb") as stream:
             os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
     converters = importlib.import_module("ctranslate2.converters")
-    Streamed(importlib.import_module("ctranslate2.specs.model_spec"), quantization).install()
+    streamed = Streamed(importlib.import_module("ctranslate2.specs.model_spec"), quantization)
+    if missing := streamed.install():
+        print(f"converting all at once: CTranslate2 has no {', '.join(missing)}", file=sys.stderr)
     # The tokenizer's threads are not needed, and warn about the fork that never comes.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     converter = converters.TransformersConverter(

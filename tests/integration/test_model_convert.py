@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ansible_collections.stt.engine.plugins.module_utils._convert_run import PAYLOAD
 from tests.integration.verify_host import NAME, RUN, VerifyHost, tiny_model
 
 QUANTIZATIONS = ("float16", "int8", "int8_float16", "int8_float32", "bfloat16", "float32")
@@ -102,6 +103,24 @@ def test_every_quantization_is_the_command_line_tools_byte_for_byte(
         assert done["model_bin"]["quantization"] == stored
         assert done["inputs"]["quantization"] == kind
         assert [check["status"] for check in done["checks"]] == ["passed", "passed"]
+        # Otherwise this would compare the tool with itself.
+        assert "all at once" not in host.ssh(f"zcat -f {done['log_path']}")
+
+
+def test_a_converter_that_lacks_what_is_borrowed_makes_the_same_in_its_own_way(
+    host: VerifyHost, image: str
+) -> None:
+    peer = command_line_tool(host, image, host.source, ("int8_float16",))["int8_float16"]
+    payload = PAYLOAD.replace(b'"index_spec"', b'"index_spec", "not_there"')
+    assert payload != PAYLOAD
+    convert = "python3 - --source /source --destination /tmp/out --quantization int8_float16"
+    printed = host.ssh(
+        f"{RUN} --volume {host.source}:/source:ro -e HOME=/tmp --entrypoint sh "
+        f"{shlex.quote(image)} -c '{convert} 2>&1 && sha256sum /tmp/out/model.bin'",
+        payload,
+    )
+    assert "all at once: CTranslate2 has no not_there" in printed
+    assert printed.split()[-2] == peer["model.bin"]
 
 
 def finer(weights: bytes) -> bytes:
