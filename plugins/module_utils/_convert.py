@@ -18,7 +18,11 @@ from ansible_collections.stt.engine.plugins.module_utils._convert_faults import 
     discard,
     disk_full_as_such,
 )
-from ansible_collections.stt.engine.plugins.module_utils._convert_inputs import refuse_drift
+from ansible_collections.stt.engine.plugins.module_utils._convert_inputs import (
+    METHOD,
+    input_digest,
+    refuse_drift,
+)
 from ansible_collections.stt.engine.plugins.module_utils._convert_run import (
     OUTPUT,
     ConverterContainer,
@@ -70,8 +74,6 @@ QUANTIZATIONS = (
 )
 # What the converter reads, or copies beside the weights; a README does not make another model.
 SOURCE_PATTERNS = ("*.json", "*.txt", "*.model", "*.safetensors")
-# Counts up when the way of converting changes what comes out.
-METHOD = 1
 DIGEST_LENGTH = 12
 STRUCTURE = "model.bin, vocabulary, tokenizer, preprocessor and config fit together"
 # Tokenizer, vocabulary and settings beside model.bin, and the file system's own book-keeping.
@@ -353,19 +355,6 @@ class Conversion:
         publish_directory(staged, self.destination)
         if aside is not None:
             remove_tree(aside.parent, self.request.destination_root.parent)
-
-
-def input_digest(
-    source_files: Mapping[str, str], quantization: str, versions: Mapping[str, str]
-) -> str:
-    """The identity of a conversion: what it is made from, what it becomes and what makes it."""
-    document = {
-        "method": METHOD,
-        "files": dict(source_files),
-        "quantization": quantization,
-        "versions": dict(versions),
-    }
-    return sha256_hex(canonical_json(document))
 
 
 def _bad(what: str, judgement: Judgement, needed: str) -> SttError:

@@ -1,7 +1,7 @@
 # Copyright (c) stt.engine contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compares a conversion with the one that a lock holds, and says which input made it differ."""
+"""What a conversion is made from: its name, and which input differs from a locked one."""
 
 from __future__ import annotations
 
@@ -9,9 +9,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.stt.engine.plugins.module_utils._digest import canonical_json, sha256_hex
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 
 NOT_RECORDED = "not recorded"
+
+# Counts up when the way of converting changes what comes out.
+METHOD = 1
+
+
+def input_digest(
+    source_files: Mapping[str, str], quantization: str, versions: Mapping[str, str]
+) -> str:
+    """The identity of a conversion: what it is made from, what it becomes and what makes it."""
+    document = {
+        "method": METHOD,
+        "files": dict(source_files),
+        "quantization": quantization,
+        "versions": dict(versions),
+    }
+    return sha256_hex(canonical_json(document))
 
 
 def differing_inputs(found: Mapping[str, Any], locked: Mapping[str, Any]) -> list[str]:
