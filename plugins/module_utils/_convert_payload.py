@@ -162,7 +162,7 @@ def convert(source: Path, destination: Path, quantization: str) -> dict[str, obj
     converters = importlib.import_module("ctranslate2.converters")
     streamed = Streamed(importlib.import_module("ctranslate2.specs.model_spec"), quantization)
     if missing := streamed.install():
-        print(f"converting all at once: CTranslate2 has no {', '.join(missing)}", file=sys.stderr)
+        sys.stderr.write(f"converting all at once: CTranslate2 has no {', '.join(missing)}\n")
     # The tokenizer's threads are not needed, and warn about the fork that never comes.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     converter = converters.TransformersConverter(

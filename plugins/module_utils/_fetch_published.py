@@ -298,10 +298,15 @@ def _has_shape(manifest: dict[str, Any]) -> bool:
         and len({entry["path"] for entry in files}) == len(files)
         and isinstance(stamps, dict)
         and all(
-            isinstance(stamp, list) and len(stamp) == 4 and all(type(n) is int for n in stamp)
+            isinstance(stamp, list) and len(stamp) == 4 and all(_is_number(n) for n in stamp)
             for stamp in stamps.values()
         )
     )
+
+
+def _is_number(value: Any) -> bool:
+    # JSON's true is an int for Python.
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_entry(entry: Any) -> bool:
@@ -309,7 +314,7 @@ def _is_entry(entry: Any) -> bool:
         isinstance(entry, dict)
         and isinstance(entry.get("path"), str)
         and is_plain_path(entry["path"])
-        and type(entry.get("size")) is int
+        and _is_number(entry.get("size"))
         and isinstance(entry.get("sha256"), str)
         and isinstance(entry.get("git_sha1"), str | None)
     )
