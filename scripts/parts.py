@@ -30,6 +30,7 @@ PARTS = {
     "lab": "build server and model hub come up",
     # Before those that judge or use the engine image that it makes.
     "release": "whole releases, then again with nothing changed; bad input and faults",
+    "fetch": "fetching against a hub on loopback, over every fault of it",
     "integration": "modules against a real engine, hub and model",
     "molecule": "each role alone: check mode, converge, idempotence, verify",
 }

@@ -3,7 +3,8 @@
 """Run the parts of the test run one after the other and close with a table.
 
 Usage: run_tests.py [PART ...]; without a part, all of them. The lab comes up in the background
-while the parts that do not need it run. Exits 1 when anything failed.
+while the parts that do not need it run, and parts that disturb no other run beside one. Exits 1
+when anything failed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import IO
 from parts import CHECKOUT, PARTS, RESULTS, Count, read_count
 
 NEEDS_LAB = ("release", "integration", "molecule")
+# Parts that disturb no other: each runs beside the one named here, which waits or uses one core.
+BESIDE = {"sanity": "unit", "fetch": "release"}
 
 
 @dataclass
@@ -66,15 +69,17 @@ def run_part(part: str) -> float:
 def run_parts(wanted: list[str]) -> list[Row]:
     """Run the wanted parts in their order; what needs the lab is not tried without it."""
     rows: list[Row] = []
-    background = Background("lab") if "lab" in wanted else None
+    background = {part: Background(part) for part in ("lab",) if part in wanted}
     lab_failed = False
     for part in wanted:
-        if part == "lab" and background:
-            seconds = background.wait()
+        if part in background:
+            seconds = background[part].wait()
         elif part in NEEDS_LAB and lab_failed:
             rows.append(Row(part, 0.0, Count(part, failed=[f"{part}: not run, the lab is not up"])))
             continue
         else:
+            beside = [other for other in wanted if BESIDE.get(other) == part]
+            background.update({other: Background(other) for other in beside})
             seconds = run_part(part)
         count = read_count(part)
         lab_failed = lab_failed or (part == "lab" and bool(count.failed))
