@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
@@ -16,7 +16,12 @@ from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 SCRATCH = "scratch"
 
 _DIRECTIVE = re.compile(r"#\s*(\w+)\s*=\s*(\S+)\s*$")
-_HEREDOC = re.compile(r"<<-?\s*(?P<quote>[\"']?)(?P<word>\w+)(?P=quote)")
+# As the engine reads it: a word of its own, so that a shell's 1<<2 is none.
+_HEREDOC = re.compile(
+    r"(?:^|\s)\d*<<(?P<dash>-?)(?P<quote>[\"']?)(?P<word>[^\s<\"']+)(?P=quote)(?=\s|$)"
+)
+# Whatever might be one: used where it is safe to see too many.
+_LIKE_HEREDOC = re.compile(r"<<(?P<dash>-?)\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s<\"']+))?")
 _VARIABLE = re.compile(
     r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?:(?P<operator>:[-+])(?P<word>[^}]*))?\})"
 )
@@ -72,10 +77,55 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
         name = word.upper()
         if name in ("RUN", "COPY", "ADD"):
             for heredoc in _HEREDOC.finditer(rest):
-                while position < len(lines) and lines[position].strip() != heredoc["word"]:
-                    position += 1
-                position += 1
+                end = _terminator(lines, position, heredoc["word"], chomp=bool(heredoc["dash"]))
+                position = position if end is None else end + 1
         yield name, rest.strip()
+
+
+def _terminator(lines: Sequence[str], start: int, word: str, *, chomp: bool) -> int | None:
+    """The line that ends a here-document; None when none does."""
+    for number in range(start, len(lines)):
+        line = lines[number].rstrip("\r")
+        if (line.lstrip("\t") if chomp else line) == word:
+            return number
+    return None
+
+
+def meaning(text: str) -> str:
+    """The Dockerfile without the comments and empty lines that change nothing in an image.
+
+    Every other byte stays. Where a here-document may be, everything does.
+    """
+    lines = text.split("\n")
+    kept = _directives(lines) | _in_heredocs(lines)
+    return "\n".join(
+        line
+        for number, line in enumerate(lines)
+        if number in kept or not (line.strip() == "" or line.lstrip().startswith("#"))
+    )
+
+
+def _directives(lines: Sequence[str]) -> set[int]:
+    """The comments at the top that tell the engine how to read the file."""
+    count = 0
+    while count < len(lines) and _DIRECTIVE.match(lines[count].removeprefix("\ufeff").strip()):
+        count += 1
+    return set(range(count))
+
+
+def _in_heredocs(lines: Sequence[str]) -> set[int]:
+    """Every line from one that looks like the start of a here-document to its end."""
+    inside: set[int] = set()
+    for number, line in enumerate(lines):
+        position = number + 1
+        for found in _LIKE_HEREDOC.finditer(line):
+            word = next((group for group in found.groups()[1:] if group), "")
+            end = _terminator(lines, position, word, chomp=bool(found["dash"])) if word else None
+            # Not understood: nothing below is left out.
+            position = len(lines) if end is None else end + 1
+        if position > number + 1:
+            inside.update(range(number, position))
+    return inside
 
 
 def _escape(lines: list[str]) -> str:
@@ -140,8 +190,23 @@ def read_dockerfile(
     )
 
 
+def declared_arguments(text: str) -> frozenset[str]:
+    """The names of all build arguments that are declared anywhere."""
+    return frozenset(
+        argument
+        for instruction, rest in instructions(text)
+        if instruction == "ARG"
+        for argument, _default in _arguments(rest)
+    )
+
+
 def _arguments(rest: str) -> Iterator[tuple[str, str]]:
-    for word in shlex.split(rest):
+    try:
+        words = shlex.split(rest)
+    except ValueError:
+        # The engine refuses it with the line's number.
+        words = rest.split()
+    for word in words:
         argument, _equals, default = word.partition("=")
         yield argument, default
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils import _build_base as base_image
+from ansible_collections.stt.engine.plugins.module_utils._build_debris import sweep
 from ansible_collections.stt.engine.plugins.module_utils._build_dockerfile import (
     SCRATCH,
     Dockerfile,
@@ -222,9 +223,12 @@ class ImageBuilder:
             timeout=timeout,
         )
         try:
+            sweep(self._docker, self._jobs_root, JOB_KIND)
             state = self.job.run(
                 lambda job: run_build(plan, job), wait=wait, timeout=timeout + _GRACE_SECONDS
             )
+            if state.status == "lost":
+                sweep(self._docker, self._jobs_root, JOB_KIND)
         except OSError as exc:
             raise SttError(
                 f"jobs directory {self._jobs_root}",

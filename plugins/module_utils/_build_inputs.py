@@ -8,11 +8,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.stt.engine.plugins.module_utils._build_dockerfile import (
+    declared_arguments,
+    meaning,
+)
 from ansible_collections.stt.engine.plugins.module_utils._digest import (
     canonical_json,
     sha256_file,
@@ -26,10 +30,12 @@ from ansible_collections.stt.engine.plugins.module_utils._dockerignore import (
 )
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 
-DOCUMENT_VERSION = 1
+DOCUMENT_VERSION = 2
 # 2 January 1980, so that no time zone makes it earlier than what zip files can hold.
 DEFAULT_EPOCH = 315619200
 
+# What the engine obeys although no Dockerfile declares it.
+_OBEYED = re.compile(r"SOURCE_DATE_EPOCH|BUILDKIT_\w+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _SECRET_NAME = re.compile(
     r"(?:^|[_-])(?:token|passwd|password|secret|credentials?|api_?key|private_?key)(?:$|[_-])",
@@ -210,19 +216,45 @@ def make_document(
     base: Mapping[str, str],
     images: Mapping[str, str],
 ) -> dict[str, Any]:
-    """All that decides what the image becomes; secrets by their id only."""
+    """All that decides what the image becomes; secrets by their id only.
+
+    Comments in the Dockerfile do not, nor does an argument that it declares nowhere: the engine
+    gives such a one to no step.
+    """
+    text = read_text(request.dockerfile)
     return {
         "version": DOCUMENT_VERSION,
         "platform": request.platform,
         "target": request.target,
-        "dockerfile": sha256_file(request.dockerfile),
-        "build_args": dict(request.build_args),
+        "dockerfile": dockerfile_digest(text),
+        "build_args": {
+            name: value
+            for name, value in request.build_args.items()
+            if name not in unused_arguments(request, declared_arguments(text))
+        },
         "labels": dict(request.labels),
         "secrets": sorted(request.secrets),
         "base": dict(base),
         "images": dict(images),
         "context": dict(context),
     }
+
+
+def read_text(dockerfile: Path) -> str:
+    """A Dockerfile as text that keeps every byte apart."""
+    return dockerfile.read_bytes().decode("utf-8", "surrogateescape")
+
+
+def dockerfile_digest(text: str) -> str:
+    """What a Dockerfile says, as a digest."""
+    return sha256_hex(meaning(text).encode("utf-8", "surrogateescape"))
+
+
+def unused_arguments(request: BuildRequest, declared: Collection[str]) -> list[str]:
+    """The build arguments that no instruction asks for and that the engine itself does not obey."""
+    return [
+        name for name in request.build_args if name not in declared and not _OBEYED.fullmatch(name)
+    ]
 
 
 def input_digest(document: Mapping[str, Any]) -> str:

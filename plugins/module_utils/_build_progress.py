@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 KEPT_LINES = 2000
 SHOWN_LINES = 20
@@ -41,7 +42,8 @@ class Redactor:
                 values.add(line.strip())
                 # netrc and key=value files: the words matter, not their line.
                 values.update(re.split(r"[\s=]+", line.strip()))
-                values.update(re.findall(r"://[^/\s:@]*:([^/\s@]+)@", line))
+                for credentials in re.findall(r"://([^/\s]+)@", line):
+                    values.update(_spellings(credentials))
         words = {"machine", "default", "password", "account"}
         kept = [value for value in values - words if len(value) >= _SHORTEST_SECRET]
         ordered = sorted(kept, key=len, reverse=True)
@@ -50,6 +52,14 @@ class Redactor:
     def __call__(self, text: str) -> str:
         """The text with every secret value masked."""
         return text if self._values is None else self._values.sub(_MASK, text)
+
+
+def _spellings(credentials: str) -> set[str]:
+    """The forms in which the credentials of a URL may be printed."""
+    plain = unquote(credentials)
+    password, decoded = credentials.partition(":")[2], plain.partition(":")[2]
+    header = base64.b64encode(plain.encode()).decode()
+    return {credentials, plain, password, decoded, header}
 
 
 @dataclass

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
-import posixpath
-import re
 import shlex
 import shutil
 import signal
@@ -22,21 +19,29 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils._build_base import ResolvedImage, pull
-from ansible_collections.stt.engine.plugins.module_utils._build_dockerfile import copied_sources
+from ansible_collections.stt.engine.plugins.module_utils._build_debris import (
+    WORKSPACE,
+    clear_workspace,
+    discard,
+)
+from ansible_collections.stt.engine.plugins.module_utils._build_dockerfile import (
+    declared_arguments,
+)
+from ansible_collections.stt.engine.plugins.module_utils._build_faults import build_error
 from ansible_collections.stt.engine.plugins.module_utils._build_inputs import (
     BuildRequest,
     context_lines,
     copy_context,
     current_entries,
+    dockerfile_digest,
     input_digest,
+    read_text,
+    unused_arguments,
 )
 from ansible_collections.stt.engine.plugins.module_utils._build_progress import (
     BuildProgress,
-    Failure,
     Redactor,
-    brief,
 )
-from ansible_collections.stt.engine.plugins.module_utils._digest import sha256_file
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import (
     BASE_DIGEST_LABEL,
     INPUT_DIGEST_LABEL,
@@ -47,7 +52,6 @@ from ansible_collections.stt.engine.plugins.module_utils._docker_cli import (
 from ansible_collections.stt.engine.plugins.module_utils._dockerignore import walk
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._jobs import JobContext
-from ansible_collections.stt.engine.plugins.module_utils._store import remove_tree
 
 # A Dockerfile that declares it can say in its own labels what it was built on.
 BASE_DIGEST_ARGUMENT = "BASE_DIGEST"
@@ -55,9 +59,6 @@ _PR_SET_PDEATHSIG = 1
 _TICK_SECONDS = 1.0
 # Loaded before the fork: a process between fork and exec must not import anything.
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_MISSING = re.compile(
-    r'"/(?P<path>[^"]+)": not found|lstat \S*/buildkit-mount\d+/(?P<walked>.+?): no such file'
-)
 # They would change the build behind the back of its inputs.
 _FOREIGN_SETTINGS = (
     "SOURCE_DATE_EPOCH",
@@ -89,8 +90,8 @@ class Build:
 
 def run_build(build: Build, job: JobContext) -> dict[str, Any]:
     """Build, prove and tag the image; returns what the job remembers."""
-    workspace = job.directory / "work"
-    _clear(workspace)
+    workspace = job.directory / WORKSPACE
+    clear_workspace(workspace)
     workspace.mkdir(mode=0o700)
     try:
         job.progress(step=0, steps=0, name="copy the context")
@@ -106,29 +107,18 @@ def run_build(build: Build, job: JobContext) -> dict[str, Any]:
                     timeout=build.timeout,
                 )
                 base = pulled if image is base else base
+        _refuse_hidden_arguments(build, base)
         progress = _execute(build, workspace, dockerfile, job)
         image_id = _image_id(build, workspace)
         try:
             _prove(build, base, image_id)
         except SttError:
-            _discard(build, image_id)
+            discard(build.docker, image_id)
             raise
         build.docker.run(["image", "tag", image_id, build.tag])
         return {"image_id": image_id, "tag": build.tag, "steps_run": progress.ran_steps()}
     finally:
-        _clear(workspace)
-
-
-def _clear(workspace: Path) -> None:
-    """Remove the workspace, also one that a killed build left, read-only directories included."""
-    if not workspace.exists():
-        return
-    for folder, folders, _files in os.walk(workspace):
-        for name in folders:
-            entry = Path(folder, name)
-            if not entry.is_symlink():
-                entry.chmod(0o700)
-    remove_tree(workspace, below=workspace.parent)
+        clear_workspace(workspace)
 
 
 def _copy_inputs(build: Build, workspace: Path) -> Path:
@@ -144,7 +134,7 @@ def _copy_inputs(build: Build, workspace: Path) -> Path:
     copied = {
         **build.document,
         "context": context_lines(copy, walk(copy, [])),
-        "dockerfile": sha256_file(dockerfile),
+        "dockerfile": dockerfile_digest(read_text(dockerfile)),
     }
     if input_digest(copied) != build.digest:
         raise SttError(
@@ -164,6 +154,21 @@ def context_copy(build: Build, workspace: Path) -> Path:
     the size would be missed under a name that is used again.
     """
     return workspace / build.digest
+
+
+def _refuse_hidden_arguments(build: Build, base: ResolvedImage | None) -> None:
+    """Refuse what the base would take from arguments that its Dockerfile alone declares."""
+    image = (build.docker.image(base.pin) if base else None) or {}
+    triggers = "\n".join((image.get("Config") or {}).get("OnBuild") or [])
+    unused = unused_arguments(build.request, build.declared)
+    hidden = sorted(declared_arguments(triggers).intersection(unused))
+    if base is not None and hidden:
+        raise SttError(
+            f"build argument {hidden[0]}",
+            found=f"only an ONBUILD instruction of base image {base.reference} declares it",
+            needed="an ARG in the Dockerfile, so that its value counts as an input",
+            fix=f"add ARG {hidden[0]} to {build.request.dockerfile.name}, or leave it out",
+        )
 
 
 def build_command(build: Build, workspace: Path, dockerfile: Path) -> list[str]:
@@ -256,93 +261,15 @@ def _execute(build: Build, workspace: Path, dockerfile: Path, job: JobContext) -
             log_path=str(job.directory / "job.log"),
         )
     if rc != 0:
-        raise build_error(build, progress.failure(), rc, job.directory / "job.log")
+        raise build_error(
+            build.tag, build.request, progress.failure(), rc, job.directory / "job.log"
+        )
     return progress
 
 
 def _die_with_parent() -> None:
     """Let the client end with the job: a build that nobody waits for must not go on."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def build_error(build: Build, failure: Failure, rc: int, log: Path) -> SttError:
-    """The error of a failed build: its step, its command, its last telling lines, its log."""
-    command = brief(failure.command)
-    object_ = f"build of {build.tag}"
-    if failure.steps:
-        object_ += f", step {failure.step}/{failure.steps} {_cut(command, 120)!r}"
-    missing = _not_sent(failure)
-    reason = f"{', '.join(missing)} not in the build context" if missing else failure.reason
-    said = [_cut(line.strip(), 300) for line in failure.lines[-3:]]
-    found = " | ".join(dict.fromkeys([_cut(reason, 400), *said]))
-    return SttError(
-        object_,
-        found=found,
-        needed="every step to succeed",
-        fix=f"{_advice(build, failure, missing)} (log: {log})",
-        rc=rc,
-        step=f"{failure.step}/{failure.steps}" if failure.steps else "",
-        command=failure.command,
-        lines=failure.lines,
-        log_path=str(log),
-    )
-
-
-def _not_sent(failure: Failure) -> list[str]:
-    """The sources of a failed COPY or ADD that its own error names as missing."""
-    # The error names the path or, when its directory is missing too, only that directory.
-    named = _MISSING.search(failure.reason)
-    if named is None:
-        return []
-    path = named["path"] or named["walked"]
-    return [
-        source
-        for source in copied_sources(failure.command)
-        if f"{posixpath.normpath(source)}/".startswith(f"{path}/")
-    ]
-
-
-def _advice(build: Build, failure: Failure, missing: Sequence[str]) -> str:
-    context = build.request.context
-    ignored = [str(context / name) for name in missing if os.path.lexists(context / name)]
-    if ignored:
-        return f"{', '.join(ignored)} is there but ignored: take it out of .dockerignore"
-    if missing:
-        wanted = ", ".join(str(context / name) for name in missing)
-        return f"add {wanted} to the context or remove it from the {failure.command.split()[0]}"
-    lowered = "\n".join([failure.reason, *failure.lines]).lower()
-    for words, advice in _ADVICE:
-        if any(word in lowered for word in words):
-            return advice
-    if failure.steps:
-        return "correct what the lines above name in this step and run again"
-    return f"correct {build.request.dockerfile.name} or what the message names, and run again"
-
-
-_ADVICE = (
-    (
-        ("no matching distribution", "could not find a version"),
-        "ask for a version that the package index has, or name the right index",
-    ),
-    (
-        ("certificate verify failed", "certificate_verify_failed", "self-signed certificate"),
-        "pass the company's CA bundle as a build secret; verification stays on",
-    ),
-    (("do not match the hashes",), "renew the lock: a package is not the one that was locked"),
-    (
-        ("no space left on device",),
-        "free space on the file system of Docker's data root",
-    ),
-    (
-        ("temporary failure in name resolution", "name or service not known"),
-        "let the build server resolve and reach the package index, or name one that it reaches",
-    ),
-    (("exit code: 137", "exit code 137"), "give the build more memory: the step was killed"),
-)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def _image_id(build: Build, workspace: Path) -> str:
@@ -357,13 +284,6 @@ def _image_id(build: Build, workspace: Path) -> str:
         needed="the image in the engine's store",
         fix="use the engine's own builder (docker buildx use default)",
     )
-
-
-def _discard(build: Build, image_id: str) -> None:
-    """Remove an image that failed its proof, unless a tag or an older build still names it."""
-    image = build.docker.image(image_id)
-    if image is not None and not image.get("RepoTags"):
-        build.docker.remove_image(image_id)
 
 
 def _prove(build: Build, base: ResolvedImage | None, image_id: str) -> None:

@@ -18,10 +18,14 @@ description:
     C(REPOSITORY:DIGEST) with the digest's first 12 digits. When the image is there, nothing runs.
   - The build is a detached job on the host. A lost connection or an ended controller does not stop
     it; the next call attaches to it or finds its result.
+  - Comments and empty lines of the Dockerfile do not count, nor do build arguments that it declares
+    nowhere (C(SOURCE_DATE_EPOCH) and those that begin with C(BUILDKIT_) always do). What modification
+    times, owners and the content of secrets are makes no difference either.
   - The engine gets a private copy of exactly the files that were hashed, all with one modification
     time, so that C(.dockerignore) and the time of a checkout cannot make a difference.
   - The tag is written last, after the new image was proven to carry the digest and to rest on the
-    resolved base. A failed or killed build leaves no tag.
+    resolved base. A failed or killed build leaves no tag, and the next build removes what a killed
+    one left.
 requirements:
   - Docker engine and CLI 23 or newer
   - buildx 0.13 or newer

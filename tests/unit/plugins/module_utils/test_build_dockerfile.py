@@ -10,6 +10,7 @@ from ansible_collections.stt.engine.plugins.module_utils._build_dockerfile impor
     copied_sources,
     expand,
     instructions,
+    meaning,
     read_dockerfile,
 )
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
@@ -41,6 +42,10 @@ def test_unknown_target() -> None:
         ("FROM a\nRUN <<EOF\nFROM b\nEOF\nRUN true\n", {}, "a", None),
         ("FROM a\nCOPY <<'A' <<B /x/\nFROM b\nA\nFROM c\nB\n", {}, "a", None),
         ("# escape=`\nFROM `\na\n", {}, "a", None),
+        ("FROM scratch\nRUN echo $((1<<2))\nFROM b\n", {}, "b", None),
+        ("FROM scratch\nRUN cat <<-END\n\tFROM c\n\tEND\nFROM b\n", {}, "b", None),
+        ("FROM a\nRUN cat <<END\n END\nFROM c\nEND\n", {}, "a", None),
+        ("ARG X=it's\nFROM a\n", {}, "a", None),
         ("FROM scratch\n", {}, "scratch", None),
         ('ARG BASE="q:1"\nFROM ${BASE}\n', {}, "q:1", "BASE"),
         ("ARG BASE\nFROM $BASE\nARG BASE=later\n", {"BASE": "z"}, "z", "BASE"),
@@ -104,3 +109,35 @@ def test_continuations_are_joined() -> None:
 )
 def test_sources_of_a_copy(instruction: str, sources: list[str]) -> None:
     assert copied_sources(instruction) == sources
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("FROM a\n# one\n\n  # two\nRUN true\n", "FROM a\nRUN true\n"),
+        ("FROM a\nRUN x && \\\n  # why\n  y\n", "FROM a\nRUN x && \\\n  y\n"),
+        ("# escape=`\n# words\nFROM a", "# escape=`\nFROM a\n\n"),
+    ],
+)
+def test_comments_and_empty_lines_mean_nothing(text: str, same: str) -> None:
+    assert meaning(text) == meaning(same)
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("FROM a\nRUN true\n", "FROM a\nRUN true \n"),
+        ("# escape=`\nFROM a\n", "# escape=\\\nFROM a\n"),
+        # An empty line first, and the line below it is an ordinary comment.
+        ("# escape=`\nFROM a\n", "\n# escape=`\nFROM a\n"),
+        ("FROM a\nRUN <<A\n# 1\nA\n", "FROM a\nRUN <<A\n# 2\nA\n"),
+        ("FROM a\nRUN <<A\n\nA\n", "FROM a\nRUN <<A\nA\n"),
+        ("FROM a\nCOPY <<A <<'B' /\nA\n# 1\nB\n", "FROM a\nCOPY <<A <<'B' /\nA\n# 2\nB\n"),
+        ("FROM a\nRUN cat <<-A\n\t#1\n\tA\n", "FROM a\nRUN cat <<-A\n\t#2\n\tA\n"),
+        # Perhaps none, but nothing below is left out then.
+        ("FROM a\nRUN echo $((1<<2))\n# 1\n", "FROM a\nRUN echo $((1<<2))\n# 2\n"),
+        ('FROM a\nRUN cat <<E"O"F\n# 1\nEOF\n', 'FROM a\nRUN cat <<E"O"F\n# 2\nEOF\n'),
+    ],
+)
+def test_everything_else_does(text: str, other: str) -> None:
+    assert meaning(text) != meaning(other)

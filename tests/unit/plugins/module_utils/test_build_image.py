@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._build_base import ResolvedImage
+from ansible_collections.stt.engine.plugins.module_utils._build_faults import build_error
 from ansible_collections.stt.engine.plugins.module_utils._build_image import layers
 from ansible_collections.stt.engine.plugins.module_utils._build_inputs import (
     BuildRequest,
@@ -25,7 +26,6 @@ from ansible_collections.stt.engine.plugins.module_utils._build_progress import 
 from ansible_collections.stt.engine.plugins.module_utils._build_run import (
     Build,
     build_command,
-    build_error,
     run_build,
 )
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
@@ -90,6 +90,11 @@ def make_build(tmp_path: Path, **overrides: Any) -> Build:
         images=(tool,),
         timeout=10,
     )
+
+
+def error_of(tmp_path: Path, failure: Failure, log: Path = Path("/l")) -> SttError:
+    build = make_build(tmp_path)
+    return build_error(build.tag, build.request, failure, 1, log)
 
 
 def test_command(tmp_path: Path) -> None:
@@ -157,7 +162,7 @@ def test_command(tmp_path: Path) -> None:
 )
 def test_advice(tmp_path: Path, command: str, reason: str, lines: list[str], advice: str) -> None:
     failure = Failure(2, 3, command, reason, lines)
-    error = build_error(make_build(tmp_path), failure, 1, Path("/jobs/job.log"))
+    error = error_of(tmp_path, failure, Path("/jobs/job.log"))
     assert error.object == f"build of stt-engine:dddddddddddd, step 2/3 {command!r}"
     assert error.found == " | ".join([reason, *lines])
     assert error.fix == f"{advice.format(root=tmp_path)} (log: /jobs/job.log)"
@@ -198,13 +203,13 @@ def test_files_that_were_not_sent(
     tmp_path: Path, command: str, reason: str, missing: str, advice: str
 ) -> None:
     failure = Failure(2, 3, command, reason, [])
-    error = build_error(make_build(tmp_path), failure, 1, Path("/l"))
+    error = error_of(tmp_path, failure)
     assert error.found == f"{missing} not in the build context"
     assert error.fix == f"{advice.format(root=tmp_path)} (log: /l)"
 
 
 def test_failure_outside_of_a_step(tmp_path: Path) -> None:
-    error = build_error(make_build(tmp_path), Failure(0, 0, "", "x", []), 1, Path("/l"))
+    error = error_of(tmp_path, Failure(0, 0, "", "x", []))
     assert error.object == "build of stt-engine:dddddddddddd"
     assert error.fix == "correct Dockerfile or what the message names, and run again (log: /l)"
     assert error.details["step"] == ""

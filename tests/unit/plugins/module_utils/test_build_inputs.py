@@ -31,7 +31,8 @@ from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 
 
 def make_tree(root: Path, files: Mapping[str, bytes] | None = None) -> Path:
-    for name, content in (files or {"Dockerfile": b"FROM a\n", "app/x.py": b"x"}).items():
+    dockerfile = b"FROM a\nARG CUDA VERSION VARIANT OS\n"
+    for name, content in (files or {"Dockerfile": dockerfile, "app/x.py": b"x"}).items():
         file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)

@@ -182,6 +182,24 @@ def test_secrets_are_masked_everywhere(tmp_path: Path) -> None:
     assert "hf_verysecret" not in json.dumps(progress.state())
 
 
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "http://u:p%40ss-word@proxy:3128 refused",
+        "user u:p@ss-word refused",
+        "the password is p@ss-word",
+        "the password is p%40ss-word",
+        "Proxy-Authorization: Basic dTpwQHNzLXdvcmQ=",
+    ],
+)
+def test_credentials_of_a_url_in_every_spelling(tmp_path: Path, printed: str) -> None:
+    (tmp_path / "proxy").write_text("http://u:p%40ss-word@proxy:3128\n")
+    shown = Redactor([tmp_path / "proxy"])(printed)
+    assert "********" in shown
+    for secret in ("ss-word", "dTpwQHNzLXdvcmQ="):
+        assert secret not in shown
+
+
 def test_brief() -> None:
     command = "RUN --mount=type=secret,id=ca \\\n  --mount=type=cache,target=/c pip --mounts"
     assert brief(command) == "RUN \\ pip --mounts"
