@@ -26,6 +26,7 @@ CHECK_OPTIONS: dict[str, Any] = {
     "fix": {"type": "str", "required": True},
     "seconds": {"type": "float", "default": 0.0},
     "evidence": {"type": "dict", "default": {}},
+    "skip_reason": {"type": "str", "default": ""},
 }
 
 

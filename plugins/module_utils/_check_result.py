@@ -11,15 +11,19 @@ Verdict = Literal["passed", "failed"]
 
 
 def evaluate(check: dict[str, Any]) -> dict[str, Any]:
-    """Turn one statement (``that`` and its sentences) into a check result."""
+    """Turn one statement (``that`` and its sentences) into a check result.
+
+    A ``skip_reason`` says why the statement cannot be judged here; nothing else makes a skip.
+    """
+    reason = str(check.get("skip_reason") or "").strip()
     holds = bool(check["that"]) and all(check["that"])
     return {
         "id": check["id"],
         "name": check["name"],
-        "status": "passed" if holds else "failed",
+        "status": "skipped" if reason else "passed" if holds else "failed",
         "expected": check["expected"],
-        "found": check["found"],
-        "fix": "" if holds else check["fix"],
+        "found": reason or check["found"],
+        "fix": "" if holds or reason else check["fix"],
         "seconds": check["seconds"],
         "evidence": check["evidence"],
     }

@@ -28,12 +28,21 @@ _NAME = re.compile(r"[0-9a-f]{40}(-ct2-[a-z0-9_]+-[0-9a-f]{12})?")
 
 @dataclass(frozen=True)
 class ReleaseRecord:
-    """What a sealed release keeps on a host."""
+    """What a sealed release keeps on a host.
+
+    ``reference_image_id`` is the image that an engine without torch was compared with, if any.
+    """
 
     release: str
     sequence: int
     image_id: str
     models: frozenset[str]
+    reference_image_id: str = ""
+
+    @property
+    def images(self) -> set[str]:
+        """The images that the release needs."""
+        return {self.image_id, self.reference_image_id} - {""}
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,7 @@ def read_records(releases: Path) -> list[ReleaseRecord]:
                     sequence=int(document["sequence"]),
                     image_id=str(document["image_id"]),
                     models=frozenset(str(model) for model in document["models"]),
+                    reference_image_id=str(document.get("reference_image_id", "")),
                 )
             )
         except (ValueError, KeyError, TypeError) as exc:
@@ -94,11 +104,18 @@ def superseded_images(
     containers: Iterable[Mapping[str, Any]],
     records: Sequence[ReleaseRecord],
     keep_releases: int,
+    keep_images: int,
 ) -> list[Superseded]:
-    """Images that no kept release and no container uses, except the newest unsealed one."""
-    kept = {record.image_id for record in records[:keep_releases]}
+    """Images that no kept release and no container uses, except the newest unsealed one.
+
+    Several releases may share an image: beside the newest release's, the ``keep_images`` released
+    before it stay as well.
+    """
+    released = list(dict.fromkeys(record.image_id for record in records))
+    kept = set(released[: keep_images + 1])
+    kept |= {image for record in records[:keep_releases] for image in record.images}
     kept |= {str(container["Image"]) for container in containers}
-    sealed = {record.image_id for record in records}
+    sealed = {image for record in records for image in record.images}
     by_age = sorted(images, key=lambda image: str(image["Created"]), reverse=True)
     unsealed = [image for image in by_age if image["Id"] not in sealed]
     kept |= {str(image["Id"]) for image in unsealed[:1]}

@@ -40,7 +40,7 @@ TOOLKIT_DRIVERS = {
     "12.9": "575.51.03",
     "13.0": "580.65.06",
 }
-IMAGE_FIELDS = ("base", "variant", "cuda", "revision", "platform")
+IMAGE_FIELDS = ("base", "variant", "cuda", "revision", "platform", "reference")
 
 
 @dataclass(frozen=True)

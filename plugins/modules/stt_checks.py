@@ -53,6 +53,11 @@ options:
         description: Values that support the result.
         type: dict
         default: {}
+      skip_reason:
+        description:
+          - Why the statement cannot be judged here; when given, the result is a skip with this reason.
+        type: str
+        default: ''
   results:
     description: Check results that another task returned; they are judged together with O(checks).
     type: list

@@ -31,6 +31,12 @@ options:
     description: How many releases stay whole; at least two, the current one and the way back.
     type: int
     default: 2
+  keep_images:
+    description:
+      - How many superseded images stay beside the one of the newest release, also when that are
+        more than the kept releases need.
+    type: int
+    default: 2
   staging_days:
     description: How many days a staging directory must be untouched before it is removed.
     type: float
@@ -154,11 +160,22 @@ def clean(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             needed="at least 2: the current release and the way back",
             fix="set docker_host_keep_releases to 2 or more",
         )
+    if parameters["keep_images"] < 1:
+        raise SttError(
+            "keep_images",
+            found=str(parameters["keep_images"]),
+            needed="at least 1: the image to go back to",
+            fix="set engine_image_keep to 1 or more",
+        )
     records = read_records(root / "releases")
     models, left = superseded_models(root / "models", records, keep)
     found = [
         *superseded_images(
-            built_below(docker.images(), root / "jobs"), docker.containers(), records, keep
+            built_below(docker.images(), root / "jobs"),
+            docker.containers(),
+            records,
+            keep,
+            parameters["keep_images"],
         ),
         *models,
         *abandoned_staging(root / "staging", parameters["staging_days"]),
@@ -202,6 +219,7 @@ def main() -> None:
             "root": {"type": "path", "required": True},
             "docker": {"type": "str", "default": "docker"},
             "keep_releases": {"type": "int", "default": 2},
+            "keep_images": {"type": "int", "default": 2},
             "staging_days": {"type": "float", "default": 7.0},
         },
         supports_check_mode=True,

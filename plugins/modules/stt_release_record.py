@@ -34,6 +34,11 @@ options:
     description: The id of the release's image.
     type: str
     required: true
+  reference_image_id:
+    description:
+      - Id of the image that the engine was compared with; it stays as long as the release does.
+    type: str
+    default: ''
   tags:
     description: The references that the image gets.
     type: list
@@ -117,6 +122,8 @@ class ReleaseRecorder:
         record = {
             name: self.parameters[name] for name in ("release", "sequence", "image_id", "models")
         }
+        if self.parameters["reference_image_id"]:
+            record["reference_image_id"] = self.parameters["reference_image_id"]
         documents = {RECORD: record}
         documents |= {f"{name}.json": value for name, value in self.parameters["verdicts"].items()}
         return {
@@ -178,6 +185,7 @@ def main() -> None:
             "release": {"type": "str", "required": True},
             "sequence": {"type": "int", "required": True},
             "image_id": {"type": "str", "required": True},
+            "reference_image_id": {"type": "str", "default": ""},
             "tags": {"type": "list", "elements": "str", "required": True},
             "models": {"type": "list", "elements": "path", "required": True},
             "verdicts": {"type": "dict", "default": {}},

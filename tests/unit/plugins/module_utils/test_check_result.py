@@ -50,6 +50,16 @@ def test_a_statement_that_holds_passes_without_a_fix() -> None:
     }
 
 
+def test_a_reason_to_skip_is_what_was_found() -> None:
+    skipped = evaluate({**statement([False]), "skip_reason": "built below another root"})
+    assert (skipped["status"], skipped["found"], skipped["fix"]) == (
+        "skipped",
+        "built below another root",
+        "",
+    )
+    assert evaluate({**statement([False]), "skip_reason": "  "})["status"] == "failed"
+
+
 @pytest.mark.parametrize(
     ("statuses", "expected"),
     [

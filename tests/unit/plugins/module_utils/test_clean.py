@@ -11,6 +11,7 @@ import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +82,31 @@ def test_images_of_kept_releases_containers_and_the_newest_unsealed_stay() -> No
     images = [
         image("z", 1), image("a", 2), image("b", 3), image("c", 4), image("u1", 5), image("u2", 6)
     ]  # fmt: skip
-    found = superseded_images(images, [{"Image": "sha256:z"}], records, keep_releases=2)
+    used = [{"Image": "sha256:z"}]
+    found = superseded_images(images, used, records, keep_releases=2, keep_images=1)
     assert [(one.name, one.reason) for one in found] == [
         ("sha256:u1", "built but never sealed"),
         ("sha256:a", "of an older release"),
     ]
 
 
+def test_superseded_images_stay_also_when_newer_releases_share_one() -> None:
+    records = [record("d", 4, "c"), record("c", 3, "c"), record("b", 2, "b"), record("a", 1, "a")]
+    images = [image("a", 1), image("b", 2), image("c", 3)]
+    assert superseded_images(images, [], records, keep_releases=2, keep_images=2) == []
+    found = superseded_images(images, [], records, keep_releases=2, keep_images=1)
+    assert [one.name for one in found] == ["sha256:a"]
+
+
+def test_the_image_that_a_kept_release_was_compared_with_stays() -> None:
+    compared = replace(record("b", 2, "b"), reference_image_id="sha256:r")
+    images = [image("r", 1), image("b", 2), image("u", 3)]
+    assert superseded_images(images, [], [compared], keep_releases=2, keep_images=1) == []
+
+
 def test_without_any_release_only_the_newest_image_stays() -> None:
-    found = superseded_images([image("a", 1), image("b", 2)], [], [], keep_releases=2)
+    images = [image("a", 1), image("b", 2)]
+    found = superseded_images(images, [], [], keep_releases=2, keep_images=1)
     assert [one.name for one in found] == ["sha256:a"]
 
 
@@ -212,6 +229,7 @@ def test_the_result_tells_what_was_left(tmp_path: Path) -> None:
         "root": str(tmp_path),
         "docker": str(docker),
         "keep_releases": 2,
+        "keep_images": 2,
         "staging_days": 7.0,
     }
     result = clean(parameters, check_mode=False)
