@@ -49,7 +49,7 @@ def build_error(tag: str, request: BuildRequest, failure: Failure, rc: int, log:
         object_ += f", step {failure.step}/{failure.steps} {_cut(command, 120)!r}"
     missing = _not_sent(failure)
     reason = f"{', '.join(missing)} not in the build context" if missing else failure.reason
-    said = [_cut(line.strip(), 300) for line in failure.lines[-3:]]
+    said = [_cut(line.strip(), 1000) for line in failure.lines[-3:]]
     found = " | ".join(dict.fromkeys([_cut(reason, 400), *said]))
     return SttError(
         object_,

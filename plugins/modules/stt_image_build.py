@@ -19,8 +19,8 @@ description:
   - The build is a detached job on the host. A lost connection or an ended controller does not stop
     it; the next call attaches to it or finds its result.
   - Comments and empty lines of the Dockerfile do not count, nor do build arguments that it declares
-    nowhere (C(SOURCE_DATE_EPOCH) and those that begin with C(BUILDKIT_) always do). What modification
-    times, owners and the content of secrets are makes no difference either.
+    nowhere (C(SOURCE_DATE_EPOCH) and those that begin with C(BUILDKIT_) always do), modification
+    times, owners, and the content of secrets.
   - The engine gets a private copy of exactly the files that were hashed, all with one modification
     time, so that C(.dockerignore) and the time of a checkout cannot make a difference.
   - The tag is written last, after the new image was proven to carry the digest and to rest on the

@@ -9,11 +9,14 @@ import json
 import os
 import secrets
 import shlex
+import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,10 @@ BASE = BASE_IMAGE
 TIMEOUT = 300
 
 
+class UnreachableError(AssertionError):
+    """The connection to the build server was refused or lost."""
+
+
 class BuildHost:
     """One test's corner of the build server: a directory and an image name of its own."""
 
@@ -33,6 +40,8 @@ class BuildHost:
         self.prefix = f"stt-test-{secrets.token_hex(4)}"
         self.directory = f"/tmp/{self.prefix}"
         self._places = Places(cache_root())
+        # More options for Ansible, such as another way to the server.
+        self.connection: list[str] = []
 
     def ssh(self, script: str, data: bytes | None = None) -> str:
         """Run a shell script on the server; returns what it printed."""
@@ -72,42 +81,72 @@ class BuildHost:
         self, name: str, arguments: Mapping[str, Any], *, check: bool = False
     ) -> dict[str, Any]:
         """Run a module over SSH through Ansible; returns its result, failed or not."""
-        command = [
-            str(Path(sys.executable).with_name("ansible")),
-            "lab-build",
-            f"--inventory={CHECKOUT / 'inventory/lab'}",
-            f"--module-name=stt.engine.{name}",
-            f"--args={json.dumps(dict(arguments))}",
-            *(["--check"] if check else []),
-        ]
+        return self._read(self._ansible(_module(name, arguments, check=check)))[0]
+
+    def begin(self, name: str, arguments: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+        """Start Ansible with a module and leave it running, in a process group of its own."""
+        return self._ansible(_module(name, arguments, check=False))
+
+    def finish(self, running: subprocess.Popen[bytes]) -> dict[str, Any]:
+        """Wait for what begin() started; returns the module's result."""
+        return self._read(running)[0]
+
+    def play(self, tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Run tasks one after another in a playbook of their own; returns their results.
+
+        A failed task is a result like any other.
+        """
+        play = {
+            "hosts": "lab-build",
+            "gather_facts": False,
+            "tasks": [{"ignore_errors": True, **task} for task in tasks],
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            playbook = Path(folder) / "play.json"
+            playbook.write_text(json.dumps([play]))
+            return self._read(self._ansible(["ansible-playbook", str(playbook)]))
+
+    def _ansible(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ,
             "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),
             "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
             "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
         }
-        done = subprocess.run(
-            command,
+        program = str(Path(sys.executable).with_name(command[0]))
+        return subprocess.Popen(
+            [program, *command[1:], f"--inventory={CHECKOUT / 'inventory/lab'}", *self.connection],
             cwd=CHECKOUT,
             env=environment,
-            capture_output=True,
-            timeout=TIMEOUT,
-            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
+
+    def _read(self, running: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
         try:
-            plays = json.loads(done.stdout)["plays"]
-            result: dict[str, Any] = plays[0]["tasks"][0]["hosts"]["lab-build"]
+            said, complaints = running.communicate(timeout=TIMEOUT)
+        except BaseException:
+            kill_group(running)
+            raise
+        try:
+            tasks = json.loads(said)["plays"][0]["tasks"]
+            results: list[dict[str, Any]] = [task["hosts"]["lab-build"] for task in tasks]
         except (ValueError, LookupError) as exc:
-            raise AssertionError(
-                f"ansible said {done.stdout.decode()} {done.stderr.decode()}"
-            ) from exc
-        if result.get("unreachable"):
-            raise AssertionError(f"{result['msg']} (is the lab up? make lab-up)")
-        return result
+            raise AssertionError(f"ansible said {said.decode()} {complaints.decode()}") from exc
+        lost = [result["msg"] for result in results if result.get("unreachable")]
+        if lost or not results:
+            raise UnreachableError(f"{lost or 'no result'} (is the lab up? make lab-up)")
+        return results
 
     def build(self, *, check: bool = False, **overrides: Any) -> dict[str, Any]:
         """Run stt_image_build on this test's context."""
-        arguments: dict[str, Any] = {
+        return self.module("stt_image_build", self.build_arguments(**overrides), check=check)
+
+    def build_arguments(self, **overrides: Any) -> dict[str, Any]:
+        """What stt_image_build is asked for on this test's context."""
+        return {
             "context": f"{self.directory}/context",
             "base": BASE,
             "repository": self.prefix,
@@ -115,7 +154,26 @@ class BuildHost:
             "timeout": TIMEOUT,
             **overrides,
         }
-        return self.module("stt_image_build", arguments, check=check)
+
+    def put_dockerfile(self, *lines: str, **files: str) -> None:
+        """Write a context whose Dockerfile has these lines on top of the lab's base."""
+        # A variable of this test alone, so that no step comes from another run's cache.
+        own = f"ENV TEST={self.prefix}"
+        text = "\n".join(("ARG BASE_IMAGE", "FROM ${BASE_IMAGE}", "USER 0", own, *lines, ""))
+        self.put({"Dockerfile": text, **files})
+
+    def job_state(self) -> dict[str, Any]:
+        """What the one job of this test has written of itself."""
+        state: dict[str, Any] = json.loads(self.ssh(f"cat {self.directory}/jobs/*/state.json"))
+        return state
+
+    def until(self, script: str, seconds: float = 60) -> None:
+        """Wait until a shell script on the server succeeds."""
+        rounds = int(seconds / 0.2)
+        self.ssh(
+            f"for round in $(seq {rounds}); do if {script}; then exit 0; fi; sleep 0.2; done; "
+            f"echo {shlex.quote(f'{script}: not within {seconds} s')} >&2; exit 1"
+        )
 
     def images(self) -> list[str]:
         """The tags of this test's images, as docker itself lists them."""
@@ -128,3 +186,18 @@ class BuildHost:
         labelled = f"docker image ls --quiet --filter label=stt.engine.test={self.prefix}"
         remove = "xargs -r docker image rm --force >/dev/null"
         self.ssh(f"{tagged} | {remove}; {labelled} | {remove}; rm -rf {self.directory}")
+
+
+def kill_group(running: subprocess.Popen[bytes]) -> None:
+    """Kill a process and everything in its group, and take its end."""
+    with suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
+    running.communicate()
+
+
+def _module(name: str, arguments: Mapping[str, Any], *, check: bool) -> list[str]:
+    return [
+        *("ansible", "lab-build", f"--module-name=stt.engine.{name}"),
+        f"--args={json.dumps(dict(arguments))}",
+        *(["--check"] if check else []),
+    ]
