@@ -33,6 +33,8 @@ PARTS: tuple[tuple[str, str, str], ...] = (
     ("packages", r".*", "the packages of the service and of the model tools"),
 )
 
+LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+) \\$", re.M)
+
 # Triton wants setuptools, any since 40.8, and every base brings one in its environment. To replace
 # it would leave marks of removal in the layer, whose times no build can fix.
 FROM_BASE = ("setuptools",)
@@ -119,6 +121,13 @@ def lock_files(pins: Iterable[Pin]) -> dict[str, str]:
         lines = "".join(pin.line() for pin in chosen if part_of(pin.name) == part)
         files[f"{part}.txt"] = f"{heading(title)}{lines}"
     return files
+
+
+def locked_versions(lock: Path) -> dict[str, str]:
+    """Return the versions that a lock holds, a directory or one file; none where there is none."""
+    files = sorted(lock.glob("*.txt")) if lock.is_dir() else [lock]
+    texts = [path.read_text() for path in files if path.is_file()]
+    return {normalized(match[1]): match[2] for text in texts for match in LOCKED.finditer(text)}
 
 
 def write_lock(report: dict[str, Any], destination: Path) -> list[Pin]:

@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from locks.lock_from_report import PARTS, LockError, Pin, lock_files, part_of, pins_of
+from locks.lock_from_report import (
+    PARTS,
+    LockError,
+    Pin,
+    lock_files,
+    locked_versions,
+    part_of,
+    pins_of,
+)
 
 from tests.unit.stt_engine.package_index import PackageIndex, package_index
 from tests.unit.stt_engine.service_process import DOCKER
@@ -42,7 +50,9 @@ def index(tmp_path: Path) -> Iterator[PackageIndex]:
 def checkout(tmp_path: Path) -> Path:
     """A copy of the scripts beside small requirements."""
     target = tmp_path / "docker"
-    shutil.copytree(DOCKER / "locks", target / "locks", ignore=shutil.ignore_patterns("full-*"))
+    shutil.copytree(
+        DOCKER / "locks", target / "locks", ignore=shutil.ignore_patterns("full-*", "slim-*")
+    )
     (target / "requirements").mkdir()
     (target / "requirements" / "full.in").write_text("torch==2.8.0\ntorchaudio==2.8.0\nfastapi\n")
     return target
@@ -91,6 +101,28 @@ def test_the_committed_locks_are_complete(directory: Path) -> None:
         if line and not line.startswith("#"):
             name, _unused, version = line.partition("==")
             assert found[name].split("+")[0] == (version or found[name])
+
+
+def test_variants_agree_on_every_common_version() -> None:
+    """What was proven with full's libraries is proven for slim's."""
+    full, slim = (
+        {
+            match[0]
+            for path in (DOCKER / "locks" / name).iterdir()
+            for match in PIN.finditer(path.read_text())
+        }
+        for name in ("full-cu128", "slim-cu128")
+    )
+
+    assert slim
+    assert slim - full == set()
+
+
+def test_slim_is_without_torch_and_transformers() -> None:
+    names = set(locked_versions(DOCKER / "locks" / "slim-cu128"))
+
+    assert not names & {"torch", "torchaudio", "transformers", "triton"}
+    assert {name for name in names if name.startswith("nvidia-")} == {"nvidia-cublas-cu12"}
 
 
 def test_the_dockerfile_installs_every_part_in_its_order() -> None:
@@ -224,6 +256,56 @@ def test_a_lock_from_an_index_of_cuda_builds(
     assert "fastapi==0.1" in texts["packages"]
     assert "h11==0.2" in texts["packages"]
     assert index.url not in "".join(texts.values())
+
+
+def lock_again(checkout: Path, index: PackageIndex, *options: str) -> dict[str, str]:
+    """Make a lock with the command and return the versions that it holds."""
+    run = run_script(
+        checkout / "locks" / "lock.py", "--cuda", "cu129", "--index-url", index.url,
+        "--torch-index-url", index.url, *options,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return locked_versions(Path(run.stdout.rpartition(": ")[0]))
+
+
+def test_only_what_is_asked_for_moves(index: PackageIndex, checkout: Path) -> None:
+    first = lock_again(checkout, index)
+    index.add("h11", "0.3", tag="py3-none-any")
+    index.add("uvicorn", "1.0", tag="py3-none-any")
+    index.add("fastapi", "0.2", "h11>=0.3", tag="py3-none-any")
+    requirements = checkout / "requirements" / "full.in"
+
+    requirements.write_text(requirements.read_text() + "uvicorn\n")
+    assert lock_again(checkout, index) == {**first, "uvicorn": "1.0"}
+    assert lock_again(checkout, index, "--upgrade")["h11"] == "0.3"
+
+    # A version that is asked for goes before the locked one; what would have to follow is said.
+    assert lock_again(checkout, index, "--upgrade")["fastapi"] == "0.2"
+    index.add("fastapi", "0.3", "h11<0.3", tag="py3-none-any")
+    requirements.write_text("torch==2.8.0\nfastapi==0.3\n")
+    run = run_script(
+        checkout / "locks" / "lock.py", "--cuda", "cu129", "--index-url", index.url,
+        "--torch-index-url", index.url,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert "fix: --upgrade lets what is locked move" in run.stderr
+
+
+def test_slim_takes_the_versions_of_full(index: PackageIndex, checkout: Path) -> None:
+    index.add("nvidia-cublas-cu12", "12.8.4")
+    index.add("nvidia-cublas-cu12", "12.9.1")
+    slim = checkout / "requirements" / "slim.in"
+    slim.write_text("fastapi\nnvidia-cublas-cu12\n")
+    index.add("nvidia-cublas-cu12", "13.0")
+
+    # CUDA 12.9's, without full's lock to go by.
+    assert lock_again(checkout, index, "--variant", "slim") == {
+        "fastapi": "0.1", "h11": "0.2", "nvidia-cublas-cu12": "12.9.1",
+    }  # fmt: skip
+    full = lock_again(checkout, index)
+    index.add("h11", "0.3", tag="py3-none-any")
+    for options in ((), ("--upgrade",)):
+        assert lock_again(checkout, index, "--variant", "slim", *options)["h11"] == full["h11"]
 
 
 def test_a_package_that_the_index_lacks(index: PackageIndex, checkout: Path) -> None:
