@@ -1,23 +1,30 @@
 # Copyright (c) stt.engine contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Measure, or run what plants faults: `python -m tests.bench model`, `... faults`."""
+"""Measure, or run what plants faults: `python -m tests.bench model`, `... image`, `... faults`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from tests.bench import faults, model
+from tests.bench import faults, image, model
+
+COMMANDS = {
+    "faults": faults,
+    "image": image,
+    "model": model,
+}
 
 
 def main() -> int:
     """Run one of them and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    model.add_arguments(commands.add_parser("model", help=model.__doc__))
-    faults.add_arguments(commands.add_parser("faults", help=faults.__doc__))
+    for name, module in COMMANDS.items():
+        module.add_arguments(commands.add_parser(name, help=module.__doc__))
     options = parser.parse_args()
-    return model.main(options) if options.command == "model" else faults.main(options)
+    status: int = COMMANDS[options.command].main(options)
+    return status
 
 
 if __name__ == "__main__":
