@@ -20,9 +20,17 @@ from stt_engine.config import ConfigError, Settings, unknown_variables
 from stt_engine.logs import configure, log
 
 if TYPE_CHECKING:
-    import uvicorn
+    from stt_engine.server import Server
 
-LIBRARIES = ("faster-whisper", "ctranslate2", "fastapi", "uvicorn", "av", "numpy")
+LIBRARIES = (
+    "faster-whisper",
+    "ctranslate2",
+    "fastapi",
+    "uvicorn",
+    "prometheus-client",
+    "av",
+    "numpy",
+)
 EXIT_NOT_STARTED = 1
 EXIT_BAD_SETTINGS = 2
 EXIT_ABANDONED = 3
@@ -42,24 +50,14 @@ def serve() -> int:
         log(logging.WARNING, "unknown setting", reason=sentence)
 
     # Heavy, and of no use before the settings are known to be good.
-    import uvicorn
-
     from stt_engine.engine import Engine
-    from stt_engine.service import Service, create_app
+    from stt_engine.server import Server
+    from stt_engine.service import Service
 
     engine = Engine(settings)
     service = Service(settings, engine, stopper.stop)
-    config = uvicorn.Config(
-        create_app(service),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=settings.drain_seconds,
-    )
-    stopper.server = uvicorn.Server(config)
-    stopper.server.run()
+    server = stopper.server = Server(settings, service)
+    server.run()
     if engine.failure is not None:
         return EXIT_NOT_STARTED
     if engine.facts is None:
@@ -67,8 +65,8 @@ def serve() -> int:
         sys.stdout.flush()
         # The library aborts the process when the interpreter ends below its load.
         os._exit(0)
-    if service.working:
-        log(logging.ERROR, "stopped before these were done", requests=service.working)
+    if server.abandoned:
+        log(logging.ERROR, "stopped before these were done", requests=server.abandoned)
         sys.stdout.flush()
         # A normal exit would wait for the workers, and the time for that is over.
         os._exit(EXIT_ABANDONED)
@@ -77,14 +75,13 @@ def serve() -> int:
 
 
 class Stopper:
-    """Turns signals and failures into an orderly stop, whenever they come.
+    """Turns signals and failures into an orderly stop before and after the server runs.
 
-    While it runs, the server has its own signal handlers; when it has drained it raises the signal
-    once more, which must not be taken for a failure.
+    While it runs, the server has its own signal handlers.
     """
 
     def __init__(self) -> None:
-        self.server: uvicorn.Server | None = None
+        self.server: Server | None = None
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
@@ -102,7 +99,7 @@ class Stopper:
 def versions() -> str:
     """Return the versions of the service and of the libraries it stands on."""
     # Proves that the service's own modules import; nothing of them is needed here.
-    importlib.import_module("stt_engine.service")
+    importlib.import_module("stt_engine.server")
     found = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
     return ", ".join([f"stt_engine {__version__}", *found])
 

@@ -50,6 +50,9 @@ class Settings:
     retry_after_seconds: int
     max_upload_bytes: int
     max_audio_seconds: int
+    # How long an upload may take, and then, once it is here, its answer with all waiting.
+    upload_seconds: int
+    deadline_seconds: int
     beam_size: int
     # The model answers a tiny inference this often, unless a transcription has just shown it.
     probe_seconds: int
@@ -75,6 +78,8 @@ class Settings:
             retry_after_seconds=reader.number("RETRY_AFTER_SECONDS", 5, 1, 3600),
             max_upload_bytes=reader.number("MAX_UPLOAD_BYTES", 100 * 2**20, 1, 2**40),
             max_audio_seconds=reader.number("MAX_AUDIO_SECONDS", 4 * 3600, 1, 7 * 24 * 3600),
+            upload_seconds=reader.number("UPLOAD_SECONDS", 300, 1, 24 * 3600),
+            deadline_seconds=reader.number("DEADLINE_SECONDS", 1800, 1, 7 * 24 * 3600),
             beam_size=reader.number("BEAM_SIZE", 5, 1, 16),
             probe_seconds=reader.number("PROBE_SECONDS", 60, 1, 3600),
             drain_seconds=reader.number("DRAIN_SECONDS", 120, 0, 3600),

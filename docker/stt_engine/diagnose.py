@@ -50,7 +50,7 @@ def diagnose_faster_whisper_model(path: str | os.PathLike[str]) -> Diagnosis:
     examination = _Examination(Path(path))
     examination.run()
     return {
-        "path": str(examination.root),
+        "path": _printable(str(examination.root)),
         "valid": not examination.errors,
         "errors": examination.errors,
         "warnings": examination.warnings,
@@ -88,9 +88,11 @@ class _Examination:
         try:
             for path in sorted(self.root.iterdir()):
                 if path.is_file():
-                    self.files[path.name] = path.stat().st_size
-        except OSError as error:
-            self.errors.append(f"{self.root} cannot be listed: {error.strerror or error}")
+                    self.files[_printable(path.name)] = path.stat().st_size
+        except (OSError, ValueError) as error:
+            # A path with a NUL byte is a ValueError.
+            reason = getattr(error, "strerror", None) or error
+            self.errors.append(f"{_printable(str(self.root))} cannot be listed: {reason}")
             return False
         return True
 
@@ -209,11 +211,11 @@ class _Examination:
         wrong = [
             number
             for number, token in tokens.items()
-            if number >= len(vocabulary) or vocabulary[number] != token
+            if not _below(number, len(vocabulary)) or vocabulary[number] != token
         ]
         if wrong:
             first = min(wrong)
-            expected = vocabulary[first] if first < len(vocabulary) else None
+            expected = vocabulary[first] if _below(first, len(vocabulary)) else None
             self.errors.append(
                 f"tokenizer.json differs from vocabulary.json in {len(wrong)} tokens, first "
                 f"{first}: {tokens[first]!r} against {expected!r}; they belong to different models"
@@ -268,6 +270,11 @@ def _tokens_of(config: object) -> dict[int, str]:
         if isinstance(entry, dict) and isinstance(entry.get("id"), int):
             tokens[entry["id"]] = str(entry.get("content"))
     return tokens
+
+
+def _printable(name: str) -> str:
+    """Return the name of a file as text, also where its bytes are none."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _below(value: object, limit: int) -> bool:

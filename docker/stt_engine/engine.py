@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ PROBE_PATIENCE = 20
 LEAST_PATIENCE_SECONDS = 30.0
 PROBE_TOKENS = 4
 RATE = 16000
+# A text that fails the model's own thresholds at one temperature is made again at the next.
+TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 class EngineError(Exception):
@@ -36,11 +39,24 @@ class Options:
     language: str | None
     task: Literal["transcribe", "translate"]
     beam_size: int
+    prompt: str | None = None
+    # 0 begins there and goes on to higher ones where the text is not good enough.
+    temperature: float = 0.0
+    words: bool = False
+
+
+@dataclass(frozen=True)
+class Word:
+    """One word of a transcript; times in seconds."""
+
+    word: str
+    start: float
+    end: float
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One piece of a transcript; times in seconds."""
+    """One piece of a transcript; times in seconds, seek in frames of the features."""
 
     id: int
     start: float
@@ -50,6 +66,9 @@ class Segment:
     no_speech_prob: float
     compression_ratio: float
     temperature: float | None
+    seek: int
+    tokens: list[int]
+    words: list[Word]
 
 
 @dataclass(frozen=True)
@@ -86,6 +105,7 @@ class Engine:
         self.failure: str | None = None
         self._model: Any = None
         self._lock = threading.Lock()
+        self._calls = threading.local()
         self._last_answer = 0.0
         self._probe_failure: str | None = None
         self._first_probe_seconds = 0.0
@@ -100,6 +120,7 @@ class Engine:
         with ThreadPoolExecutor(1, thread_name_prefix="digest") as pool:
             digest = pool.submit(_sha256, settings.model_path / "model.bin")
             self._model = self._load_model()
+            self._check_before_windows()
             device, compute_type = self._model.model.device, self._model.model.compute_type
             self._check_read_back(device, compute_type)
             self.probe()
@@ -160,6 +181,18 @@ class Engine:
                 f"needed {settings.compute_type} on {settings.device}"
             )
 
+    def _check_before_windows(self) -> None:
+        """Let a transcription be given up between windows; silent ones give no segment to do it."""
+        encode = self._model.encode
+
+        def checked(features: NDArray[np.float32]) -> Any:
+            check = getattr(self._calls, "check", None)
+            if check is not None:
+                check()
+            return encode(features)
+
+        self._model.encode = checked
+
     def probe(self) -> None:
         """Let the model answer one second of silence and remember when, or why it did not."""
         begin = time.monotonic()
@@ -210,27 +243,30 @@ class Engine:
         """Return the codes of the languages that a request may name."""
         return list(self._model.supported_languages)
 
-    def transcribe(self, samples: NDArray[np.float32], options: Options) -> Transcript:
-        """Transcribe one recording; blocks until the last segment is there."""
-        pieces, info = self._model.transcribe(
-            samples,
-            language=options.language,
-            task=options.task,
-            beam_size=options.beam_size,
-        )
-        segments = [
-            Segment(
-                id=piece.id,
-                start=round(piece.start, 3),
-                end=round(piece.end, 3),
-                text=piece.text,
-                avg_logprob=piece.avg_logprob,
-                no_speech_prob=piece.no_speech_prob,
-                compression_ratio=piece.compression_ratio,
-                temperature=piece.temperature,
+    def transcribe(
+        self,
+        samples: NDArray[np.float32],
+        options: Options,
+        check: Callable[[], None] | None = None,
+    ) -> Transcript:
+        """Transcribe one recording; blocks until the last segment is there.
+
+        ``check`` is called before each window of 30 seconds and may end the work by raising.
+        """
+        self._calls.check = check
+        try:
+            pieces, info = self._model.transcribe(
+                samples,
+                language=options.language,
+                task=options.task,
+                beam_size=options.beam_size,
+                initial_prompt=options.prompt,
+                temperature=options.temperature or TEMPERATURES,
+                word_timestamps=options.words,
             )
-            for piece in pieces
-        ]
+            segments = [_segment(piece) for piece in pieces]
+        finally:
+            self._calls.check = None
         with self._lock:
             self._last_answer = time.monotonic()
             self._probe_failure = None
@@ -252,6 +288,25 @@ class Engine:
             "device": settings.device,
             "compute_type": settings.compute_type,
         }
+
+
+def _segment(piece: Any) -> Segment:
+    return Segment(
+        id=piece.id,
+        start=round(piece.start, 3),
+        end=round(piece.end, 3),
+        text=piece.text,
+        avg_logprob=piece.avg_logprob,
+        no_speech_prob=piece.no_speech_prob,
+        compression_ratio=piece.compression_ratio,
+        temperature=piece.temperature,
+        seek=piece.seek,
+        tokens=list(piece.tokens),
+        words=[
+            Word(word.word.strip(), round(float(word.start), 3), round(float(word.end), 3))
+            for word in piece.words or ()
+        ],
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
+import wave
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from stt_engine.audio import RATE, decode
 from tests.unit.stt_engine.service_process import ServiceProcess, running_service
-from tests.unit.stt_engine.tiny_model import write_tiny_model
+from tests.unit.stt_engine.tiny_model import CLIPS, write_tiny_model
 
 StartService = Callable[..., ServiceProcess]
 
@@ -43,3 +45,16 @@ def start_service(tmp_path: Path) -> Iterator[StartService]:
             return stack.enter_context(running_service(tmp_path / f"log-{count}", **settings))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def long_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten minutes of speech: work for many seconds, window after window."""
+    path = tmp_path_factory.mktemp("recording") / "long.wav"
+    with (CLIPS / "long-en.mp3").open("rb") as stream:
+        samples = decode(stream, 3600).samples
+    data = (samples * 32767).astype("<i2").tobytes()
+    with wave.open(str(path), "wb") as writer:
+        writer.setparams((1, 2, RATE, 0, "NONE", "NONE"))
+        writer.writeframes(data * (600 * RATE // len(samples)))
+    return path

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,23 @@ class ServiceProcess:
             data=dict(fields or {}),
             timeout=PATIENCE_SECONDS,
         )
+
+    @contextmanager
+    def connection(self) -> Iterator[http.client.HTTPConnection]:
+        """A connection whose request the test writes piece by piece."""
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+        with closing(client):
+            yield client
+
+    def inside(self) -> int:
+        """Return how many requests are accepted and not finished."""
+        return int(self.health().json()["requests"]["inside"])
+
+    def wait_until_inside(self, count: int) -> None:
+        """Return when that many requests are accepted and not finished."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (found := self.inside()) != count:
+            assert time.monotonic() < deadline, f"{found} requests inside"
 
     def terminate(self) -> None:
         """Ask the process to stop, as docker stop does."""

@@ -8,11 +8,13 @@ import io
 import wave
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from faster_whisper import decode_audio
 
-from stt_engine.audio import RATE, AudioError, decode
+from stt_engine.audio import RATE, decode
+from stt_engine.errors import AudioError
 from tests.unit.stt_engine.tiny_model import CLIPS
 
 LONGEST = 3600
@@ -44,7 +46,7 @@ def test_the_samples_are_those_of_faster_whisper(name: str) -> None:
     audio = decode(io.BytesIO(data), LONGEST)
 
     expected = decode_audio(io.BytesIO(data))
-    assert audio.damaged_frames == 0
+    assert audio.damaged_packets == 0
     assert abs(len(audio.samples) - len(expected)) <= RATE // 100
     length = min(len(audio.samples), len(expected))
     assert np.abs(audio.samples[:length] - expected[:length]).max() < 0.01
@@ -87,7 +89,52 @@ def test_damaged_packets_are_counted() -> None:
     data = bytearray((CLIPS / "en-greeting-stereo.mp3").read_bytes())
     data[6000:9000] = bytes(range(250)) * 12
 
-    assert decode(io.BytesIO(bytes(data)), LONGEST).damaged_frames > 0
+    assert decode(io.BytesIO(bytes(data)), LONGEST).damaged_packets > 0
+
+
+def test_a_recording_that_is_mostly_damage() -> None:
+    data = bytearray((CLIPS / "ko-delivery-stereo.m4a").read_bytes())
+    at = data.index(b"mdat") + 4
+    end = at - 8 + int.from_bytes(data[at - 8 : at - 4])
+    data[at + 1000 : end] = b"\x7e" * (end - at - 1000)
+
+    error = refusal(bytes(data))
+
+    assert (error.status, error.code) == (422, "damaged_audio")
+    assert "packets of audio are damaged" in str(error)
+
+
+def test_a_stream_whose_rate_changes_keeps_its_speed() -> None:
+    """Two MP3 files one after the other are one file, as some recorders make them."""
+    parts = [encoded(rate) for rate in (RATE, 44100)]
+
+    audio = decode(io.BytesIO(b"".join(parts)), LONGEST)
+
+    assert audio.seconds == pytest.approx(2.0, abs=0.3)
+
+
+def encoded(rate: int) -> bytes:
+    """A second of nothing as MP3."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp3") as container:
+        stream = container.add_stream("libmp3lame", rate=rate, layout="mono", format="s16p")
+        silence = np.zeros((1, rate), np.int16)
+        frame = av.AudioFrame.from_ndarray(silence, format="s16p", layout="mono")
+        frame.sample_rate, frame.pts = rate, 0
+        for one in (frame, None):
+            container.mux(stream.encode(one))
+    return buffer.getvalue()
+
+
+def test_decoding_can_be_ended() -> None:
+    class EndedError(Exception):
+        pass
+
+    def check() -> None:
+        raise EndedError
+
+    with pytest.raises(EndedError):
+        decode(io.BytesIO(wav(b"\0\0" * RATE)), LONGEST, check)
 
 
 def test_a_recording_that_is_too_long() -> None:

@@ -155,6 +155,16 @@ def test_a_tokenizer_with_more_tokens(model: Path) -> None:
     assert "in 1 tokens, first 99: '<|more|>' against None" in errors_of(model)[0]
 
 
+@pytest.mark.parametrize("number", [-1, -99, 10**30])
+def test_a_token_of_an_impossible_number(model: Path, number: int) -> None:
+    change(
+        model / "tokenizer.json",
+        lambda config: config["added_tokens"].append({"id": number, "content": "<|more|>"}),
+    )
+
+    assert f"first {number}: '<|more|>' against None" in errors_of(model)[0]
+
+
 def test_a_tokenizer_with_fewer_tokens_is_a_warning(model: Path) -> None:
     change(model / "tokenizer.json", lambda config: config.update(added_tokens=[]))
 

@@ -13,9 +13,10 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from stt_engine.application import create_app
 from stt_engine.config import Settings
 from stt_engine.engine import Engine, EngineError
-from stt_engine.service import Service, create_app
+from stt_engine.service import Service
 from tests.unit.stt_engine.conftest import StartService
 from tests.unit.stt_engine.tiny_model import CLIPS
 
@@ -128,6 +129,79 @@ def test_a_stop_loses_no_accepted_request(start_service: StartService, tiny_mode
     assert service.exit_status() == 0
     with pytest.raises(httpx.ConnectError):
         service.health()
+
+
+def test_a_stopping_service_sends_the_new_elsewhere(
+    start_service: StartService, tiny_model: Path, long_recording: Path
+) -> None:
+    service = start_service(STT_MODEL_PATH=str(tiny_model))
+    service.wait_until_healthy()
+
+    with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=service.url) as kept_open:
+        assert kept_open.get("/health").status_code == 200
+        pending = pool.submit(service.transcribe, long_recording, {"beam_size": "16"})
+        service.wait_until_inside(1)
+        service.terminate()
+        while (health := service.health()).status_code == 200:
+            assert not pending.done()
+        # On a new connection with a whole upload, and on one that was there before.
+        answers = [service.transcribe(LONG_CLIP), kept_open.post("/transcribe")]
+        still_working = not pending.done()
+        accepted = pending.result()
+
+    assert still_working
+    assert health.json()["reason"] == "the service is stopping"
+    for answer in answers:
+        assert answer.status_code == 503
+        assert answer.json()["error"] == "stopping"
+        assert answer.headers["retry-after"] == "5"
+        assert answer.headers["connection"] == "close"
+    assert accepted.status_code == 200
+    assert accepted.json()["duration"] > 500
+    assert service.exit_status() == 0
+
+
+def test_a_stop_waits_for_an_upload_that_has_begun(
+    start_service: StartService, tiny_model: Path
+) -> None:
+    service = start_service(STT_MODEL_PATH=str(tiny_model))
+    service.wait_until_healthy()
+    head = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    body = head + LONG_CLIP.read_bytes() + b"\r\n--b--\r\n"
+
+    with service.connection() as connection:
+        connection.putrequest("POST", "/transcribe")
+        connection.putheader("content-type", "multipart/form-data; boundary=b")
+        connection.putheader("content-length", str(len(body)))
+        connection.endheaders(body[:1000])
+        service.wait_until_inside(1)
+        service.terminate()
+        while service.health().status_code == 200:
+            assert service.process.poll() is None
+        connection.send(body[1000:])
+        response = connection.getresponse()
+        assert response.status == 200
+        assert json.loads(response.read())["success"] is True
+
+    assert service.exit_status() == 0
+
+
+def test_an_upload_that_outlasts_the_stop_is_told(
+    start_service: StartService, tiny_model: Path
+) -> None:
+    service = start_service(STT_MODEL_PATH=str(tiny_model), STT_DRAIN_SECONDS="1")
+    service.wait_until_healthy()
+
+    with service.connection() as connection:
+        connection.putrequest("POST", "/transcribe")
+        connection.putheader("content-type", "multipart/form-data; boundary=b")
+        connection.putheader("content-length", "1000")
+        connection.endheaders(b"--b\r\n")
+        service.wait_until_inside(1)
+        service.terminate()
+
+        assert service.exit_status() == 3
+    assert service.events()[-1]["requests"] == 1
 
 
 def test_a_stop_does_not_wait_for_ever(start_service: StartService, tiny_model: Path) -> None:

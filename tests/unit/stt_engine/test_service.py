@@ -197,12 +197,12 @@ def test_more_than_may_wait_is_refused(start_service: StartService, tiny_model: 
         responses = list(pool.map(service.transcribe, [CLIPS / "long-en.mp3"] * 8))
 
     accepted = [response for response in responses if response.status_code == 200]
-    busy = [response for response in responses if response.status_code == 503]
+    busy = [response for response in responses if response.status_code == 429]
     assert len(accepted) + len(busy) == 8
     assert len(accepted) >= 2
     assert busy
     for response in busy:
-        refused(response, 503, "busy")
+        refused(response, 429, "busy")
         assert response.headers["retry-after"] == "7"
     assert len({response.json()["text"] for response in accepted}) == 1
     assert service.health().json()["requests"] == {"inside": 0, "places": 2}
