@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -176,13 +177,13 @@ class ImageBuilder:
         state = self.job.state()
         return str((state.result or {}).get("image_id", ""))
 
+    @cached_property
     def changes(self) -> list[dict[str, str]]:
         """What moved since the newest other image that was built here and still exists."""
         return compare(self._previous_document(), self.document)
 
     def _what_moved(self) -> str:
-        changes = self.changes()
-        return f": {change_text(changes)}" if changes else ""
+        return f": {change_text(self.changes)}" if self.changes else ""
 
     def _previous_document(self) -> dict[str, Any] | None:
         tags = {

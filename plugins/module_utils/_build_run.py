@@ -109,9 +109,10 @@ def run_build(build: Build, job: JobContext) -> dict[str, Any]:
                 base = pulled if image is base else base
         _refuse_hidden_arguments(build, base)
         progress = _execute(build, workspace, dockerfile, job)
-        image_id = _image_id(build, workspace)
+        made = _image(build, workspace)
+        image_id = str(made["Id"])
         try:
-            _prove(build, base, image_id)
+            _prove(build, base, made)
         except SttError:
             discard(build.docker, image_id)
             raise
@@ -158,11 +159,13 @@ def context_copy(build: Build, workspace: Path) -> Path:
 
 def _refuse_hidden_arguments(build: Build, base: ResolvedImage | None) -> None:
     """Refuse what the base would take from arguments that its Dockerfile alone declares."""
-    image = (build.docker.image(base.pin) if base else None) or {}
-    triggers = "\n".join((image.get("Config") or {}).get("OnBuild") or [])
     unused = unused_arguments(build.request, build.declared)
+    if base is None or not unused:
+        return
+    image = build.docker.image(base.pin) or {}
+    triggers = "\n".join((image.get("Config") or {}).get("OnBuild") or [])
     hidden = sorted(declared_arguments(triggers).intersection(unused))
-    if base is not None and hidden:
+    if hidden:
         raise SttError(
             f"build argument {hidden[0]}",
             found=f"only an ONBUILD instruction of base image {base.reference} declares it",
@@ -272,12 +275,12 @@ def _die_with_parent() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _image_id(build: Build, workspace: Path) -> str:
+def _image(build: Build, workspace: Path) -> dict[str, Any]:
     metadata = json.loads((workspace / "metadata.json").read_bytes())
     for key in ("containerimage.digest", "containerimage.config.digest"):
         image = build.docker.image(str(metadata.get(key, ""))) if metadata.get(key) else None
         if image is not None:
-            return str(image["Id"])
+            return image
     raise SttError(
         f"build of {build.tag}",
         found=f"no image behind the build's metadata {sorted(metadata)}",
@@ -286,9 +289,8 @@ def _image_id(build: Build, workspace: Path) -> str:
     )
 
 
-def _prove(build: Build, base: ResolvedImage | None, image_id: str) -> None:
+def _prove(build: Build, base: ResolvedImage | None, image: Mapping[str, Any]) -> None:
     """The new image has our label, the platform asked for, and rests on the resolved base."""
-    image = build.docker.image(image_id) or {}
     labels = image.get("Config", {}).get("Labels") or {}
     platform = f"{image.get('Os')}/{image.get('Architecture')}"
     layers: Sequence[str] = image.get("RootFS", {}).get("Layers") or []
@@ -304,7 +306,7 @@ def _prove(build: Build, base: ResolvedImage | None, image_id: str) -> None:
         )
     if problem is not None:
         raise SttError(
-            f"image {image_id} built for {build.tag}",
+            f"image {image['Id']} built for {build.tag}",
             found=problem[0],
             needed=problem[1],
             fix="run again; if it stays, look for what replaces the base during the build",

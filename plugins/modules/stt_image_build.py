@@ -290,7 +290,7 @@ def ensure_image(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
         check_mode=check_mode,
     )
     found = builder.look()
-    changes = builder.changes() if found.reason else []
+    changes = builder.changes if found.reason else []
     result: dict[str, Any] = {
         "changed": found.reason is not None,
         "input_digest": builder.digest,

@@ -201,7 +201,9 @@ def test_syntax_error_in_the_dockerfile(host: BuildHost, record_property: Outcom
 
 
 @pytest.mark.fault("syntax error")
-def test_syntax_error_in_the_service(host: BuildHost, image: str, record_property: Outcome) -> None:
+def test_syntax_error_in_the_service(
+    host: BuildHost, engine: str, record_property: Outcome
+) -> None:
     """The image's own last step, on top of an image that was built before."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:

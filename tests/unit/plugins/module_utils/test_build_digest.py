@@ -55,6 +55,7 @@ class World:
     def request(self, root: Path) -> BuildRequest:
         """Write the world below a directory and ask for its image."""
         context = root / "context"
+        context.mkdir()
         for name, (mode, content) in self._ordered(self.files).items():
             _write(context / name, content, mode)
         for name, target in self._ordered(self.links).items():
