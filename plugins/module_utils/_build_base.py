@@ -174,13 +174,17 @@ def pull(
     return ResolvedImage(image.reference, image.digest, image.pin, True, layers)
 
 
-def archive_digest(archive: Path, reference: str) -> str:
-    """The id that a ``docker save`` archive's image gets, read without loading it."""
+def archive_digests(archive: Path, reference: str) -> tuple[str, str]:
+    """What an engine will call the image of a ``docker save`` archive, read without loading it.
+
+    First the id that it gets in an engine's own store, the configuration's digest. Then the one in
+    a containerd store, the manifest's; empty for an archive of an engine older than 25.
+    """
     config = _archive_config(archive, reference)
     match = re.search(r"([0-9a-f]{64})(?:\.json)?$", config)
     if match is None:
         raise _bad_archive(archive, f"a configuration named {config!r}", reference)
-    return f"sha256:{match[1]}"
+    return f"sha256:{match[1]}", _archive_manifest(archive, reference)
 
 
 def _archive_config(archive: Path, reference: str) -> str:
@@ -191,12 +195,9 @@ def _archive_config(archive: Path, reference: str) -> str:
             needed="an archive made with docker save",
             fix="copy it to the host or correct base_archive",
         )
-    try:
-        with tarfile.open(archive) as packed:
-            member = packed.extractfile("manifest.json")
-            manifest = json.load(member) if member is not None else []
-    except (tarfile.TarError, KeyError, OSError, ValueError) as exc:
-        raise _bad_archive(archive, f"no readable manifest.json ({exc})", reference) from exc
+    manifest = _read_member(archive, "manifest.json", reference)
+    if manifest is None:
+        raise _bad_archive(archive, "no readable manifest.json", reference)
     tags: list[str] = []
     for image in manifest:
         names = image.get("RepoTags") or []
@@ -204,6 +205,28 @@ def _archive_config(archive: Path, reference: str) -> str:
         if any(_same(name, reference) for name in names):
             return str(image["Config"])
     raise _bad_archive(archive, f"only {', '.join(tags) or 'images without a name'}", reference)
+
+
+def _archive_manifest(archive: Path, reference: str) -> str:
+    index = _read_member(archive, "index.json", reference) or {}
+    for entry in index.get("manifests") or []:
+        name = (entry.get("annotations") or {}).get("io.containerd.image.name", "")
+        if name and _same(name, reference):
+            return str(entry["digest"])
+    return ""
+
+
+def _read_member(archive: Path, name: str, reference: str) -> Any:
+    """A JSON file of the archive; None when it has none of that name."""
+    try:
+        with tarfile.open(archive) as packed:
+            try:
+                member = packed.extractfile(name)
+            except KeyError:
+                return None
+            return json.load(member) if member is not None else None
+    except (tarfile.TarError, OSError, ValueError) as exc:
+        raise _bad_archive(archive, f"no readable {name} ({exc})", reference) from exc
 
 
 def _same(name: str, reference: str) -> bool:

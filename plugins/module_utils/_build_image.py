@@ -141,19 +141,28 @@ class ImageBuilder:
         if reference == SCRATCH:
             return None
         if request.archive:
-            archive = Path(request.archive)
-            digest = base_image.archive_digest(archive, reference)
-            present = self._docker.image(reference)
-            # The containerd store names images by another digest than the archive does.
-            if present is None or (present["Id"] != digest and not self._version.containerd_store):
-                if request.digest not in ("", digest):
-                    raise base_image.moved(reference, digest, request.digest)
-                if self._check_mode:
-                    return base_image.ResolvedImage(reference, digest, reference, local=True)
-                base_image.load(self._docker, archive, reference)
+            predicted = self._load_base(Path(request.archive), reference)
+            if predicted is not None:
+                return predicted
         return base_image.resolve(
             self._docker, reference, platform=self._request.platform, pinned=request.digest
         )
+
+    def _load_base(self, archive: Path, reference: str) -> base_image.ResolvedImage | None:
+        """Load the base's archive unless its image is there; in check mode, what it would give."""
+        pinned = self._base_request.digest
+        config, manifest = base_image.archive_digests(archive, reference)
+        digest = manifest if self._version.containerd_store else config
+        present = self._docker.image(reference)
+        # An old archive does not say what a containerd store will call its image.
+        if present is not None and digest in ("", present["Id"]):
+            return None
+        if digest and pinned not in ("", digest):
+            raise base_image.moved(reference, digest, pinned)
+        if self._check_mode:
+            return base_image.ResolvedImage(reference, digest or config, reference, local=True)
+        base_image.load(self._docker, archive, reference)
+        return None
 
     def look(self) -> Found:
         """Whether the image of these inputs is there, and if not, why."""

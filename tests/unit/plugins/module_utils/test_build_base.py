@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._build_base import (
-    archive_digest,
+    archive_digests,
     repository,
     resolve,
 )
@@ -124,12 +124,14 @@ def test_repository(reference: str, name: str) -> None:
     assert repository(reference) == name
 
 
-def archive(path: Path, manifest: Any) -> Path:
+def archive(path: Path, manifest: Any, index: Any = None) -> Path:
     with tarfile.open(path, "w") as packed:
-        data = json.dumps(manifest).encode()
-        info = tarfile.TarInfo("manifest.json")
-        info.size = len(data)
-        packed.addfile(info, io.BytesIO(data))
+        for name, content in (("manifest.json", manifest), ("index.json", index)):
+            data = json.dumps(content).encode()
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            if content is not None:
+                packed.addfile(info, io.BytesIO(data))
     return path
 
 
@@ -142,14 +144,30 @@ def test_digest_of_an_archive(tmp_path: Path, config: str) -> None:
             {"Config": config, "RepoTags": ["x:2", "base:latest"]},
         ],
     )
-    assert archive_digest(file, "base") == ONE
-    assert archive_digest(file, "docker.io/library/base:latest") == ONE
+    assert archive_digests(file, "base") == (ONE, "")
+    assert archive_digests(file, "docker.io/library/base:latest") == (ONE, "")
+
+
+def test_digest_of_an_archive_for_a_containerd_store(tmp_path: Path) -> None:
+    def entry(digest: str, name: str) -> dict[str, Any]:
+        return {"digest": digest, "annotations": {"io.containerd.image.name": name}}
+
+    index = {
+        "manifests": [
+            {"digest": ONE},
+            entry(ONE, "docker.io/library/base:2"),
+            entry(THREE, "docker.io/library/base:1"),
+        ]
+    }
+    manifest = [{"Config": f"blobs/sha256/{'2' * 64}", "RepoTags": ["base:1"]}]
+    file = archive(tmp_path / "a.tar", manifest, index)
+    assert archive_digests(file, "base:1") == (TWO, THREE)
 
 
 def test_archives_that_are_refused(tmp_path: Path) -> None:
     def refused(file: Path, reference: str = "base:1") -> str:
         with pytest.raises(SttError) as caught:
-            archive_digest(file, reference)
+            archive_digests(file, reference)
         assert caught.value.object == f"base archive {file}"
         return caught.value.found
 
