@@ -5,6 +5,11 @@
 from __future__ import annotations
 
 from . import (
+    r2_files,
+    r2_image,
+    r2_inventory,
+    r2_packages,
+    r2_secrets,
     r4_container,
     r4_models,
     r4_permissions,
@@ -21,6 +26,11 @@ from .registry import Check, Registry
 from .settings import Settings
 
 REGISTRIES: tuple[Registry, ...] = (
+    r2_files.registry,
+    r2_secrets.registry,
+    r2_packages.registry,
+    r2_image.registry,
+    r2_inventory.registry,
     r4_container.registry,
     r4_models.registry,
     r4_torch.registry,
@@ -35,6 +45,10 @@ REGISTRIES: tuple[Registry, ...] = (
 )
 
 
+# What is run when nobody names a phase: an image is judged from outside, models also in place.
+WITH_MODELS = ("R4", "R5")
+
+
 def checks(phase: str | None = None, settings: Settings | None = None) -> list[Check]:
     """The checks of one phase, or of all; with settings also those that only they call for."""
     everything = [
@@ -42,4 +56,7 @@ def checks(phase: str | None = None, settings: Settings | None = None) -> list[C
         for registry in REGISTRIES
         for check in (registry.checks if settings is None else registry.planned(settings))
     ]
-    return [check for check in everything if phase in (None, check.phase)]
+    part = settings.part if settings is not None else None
+    return [
+        check for check in everything if phase in (None, check.phase) and part in (None, check.part)
+    ]

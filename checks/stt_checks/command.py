@@ -25,7 +25,7 @@ from .supervisor import Supervisor
 EXIT_PASSED = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-PHASES = ("R4", "R5")
+PHASES = ("R2", "R4", "R5")
 CGROUP_PEAKS = (
     Path("/sys/fs/cgroup/memory.peak"),
     Path("/sys/fs/cgroup/memory/memory.max_usage_in_bytes"),
@@ -90,7 +90,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         prog="checks",
         description="Checks a speech-to-text engine image and its models; one JSON line a result.",
     )
-    parser.add_argument("--phase", choices=PHASES, help="which checks to run; both without it")
+    parser.add_argument("--phase", choices=PHASES, help="which checks to run; R4 and R5 without it")
     parser.add_argument("--models", type=Path, help="directory that holds both model directories")
     parser.add_argument("--clips", type=Path, help="directory with clips.json and its audio")
     parser.add_argument("--spec", help="JSON file with what is expected; - reads standard input")
@@ -121,7 +121,8 @@ def _keep(spec: bytes) -> str:
 def _choose(options: argparse.Namespace, settings: Settings | None) -> list[Check]:
     checks = catalogue.checks(options.phase, settings)
     if not options.only:
-        return checks
+        wanted = catalogue.WITH_MODELS if options.phase is None else (options.phase,)
+        return [check for check in checks if check.phase in wanted]
     known = {check.key: check for check in checks}
     unknown = [key for key in options.only if key not in known]
     if unknown:

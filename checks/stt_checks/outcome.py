@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+Left = TypeVar("Left")
+Right = TypeVar("Right")
 Status = Literal["passed", "failed", "error", "skipped"]
 STATUSES: tuple[Status, ...] = ("passed", "failed", "error", "skipped")
 
@@ -53,3 +56,11 @@ def first_few(items: list[str], limit: int = 5) -> str:
     """A readable list that says how many were left out."""
     shown = ", ".join(items[:limit])
     return f"{shown} and {len(items) - limit} more" if len(items) > limit else shown
+
+
+def pairs(left: Iterable[Left], right: Iterable[Right]) -> list[tuple[Left, Right]]:
+    """Both side by side, of one length; zip(strict=True) is too new for some engine's Python."""
+    first, second = list(left), list(right)
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} do not go in pairs")
+    return list(zip(first, second))  # noqa: B905

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from .lacks import ANOTHER_ENGINE
 from .outcome import Outcome, failed, passed, require, skipped
 from .registry import Progress, Registry
 from .settings import Settings
@@ -121,6 +122,8 @@ def visible_devices(settings: Settings, _progress: Progress) -> Outcome:
     deadline=120,
 )
 def service_importable(settings: Settings, progress: Progress) -> Outcome:
+    if settings.foreign:
+        return skipped(f"{ANOTHER_ENGINE}: R5.7 starts its service")
     if not (settings.app / "stt_engine").is_dir():
         if not settings.container:
             return skipped(f"no {settings.app}/stt_engine here")
@@ -130,10 +133,10 @@ def service_importable(settings: Settings, progress: Progress) -> Outcome:
     for name in [name for name in sys.modules if name.split(".")[0] == "stt_engine"]:
         del sys.modules[name]
     package = settings.app / "stt_engine"
-    modules = sorted(path for path in package.glob("*.py") if not path.stem.startswith("__"))
-    own = ["stt_engine", *(f"stt_engine.{path.stem}" for path in modules)]
+    sources = sorted(package.rglob("*.py"))
+    own = list(dict.fromkeys(filter(None, (_module_of(path, settings.app) for path in sources))))
     # Also what is imported only when it is needed: a server that starts may still die later.
-    used = sorted({name for path in package.glob("*.py") for name in imports_of(path)})
+    used = sorted({name for path in sources for name in imports_of(path)})
     for name in [*own, *used]:
         progress(f"importing {name}")
         try:
@@ -144,6 +147,14 @@ def service_importable(settings: Settings, progress: Progress) -> Outcome:
     if forms is not None and getattr(forms, "multipart", forms) is None:
         return failed("python-multipart is not installed, so the service can take no upload")
     return passed(f"{len(own)} modules of the service and {len(used)} packages import", used=used)
+
+
+def _module_of(path: Path, app: Path) -> str:
+    """A source file's name for import; empty for what runs when it is imported."""
+    parts = path.relative_to(app).with_suffix("").parts
+    if parts[-1] == "__init__":
+        return ".".join(parts[:-1])
+    return "" if parts[-1] == "__main__" else ".".join(parts)
 
 
 def imports_of(path: Path) -> set[str]:

@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from ._model_directory import links_that_leave
-from .outcome import Outcome, failed, first_few, passed, require, skipped
+from .outcome import Outcome, failed, first_few, pairs, passed, require, skipped
 from .registry import Progress, Registry
 from .settings import Settings, cpu_count, readable_size
 
 registry = Registry()
 
 PROBE = ".stt-write-probe"
+BLOCK = 1 << 20
 
 
 def _directories(settings: Settings) -> list[tuple[str, Path]]:
     kinds = [("ctranslate2", settings.ctranslate2_path)]
-    if settings.variant == "full":
+    if settings.original:
         kinds.append(("transformers", settings.transformers_path))
     return kinds
 
@@ -152,7 +153,7 @@ def require_files(
     total = sum(size for size, _digest in wanted.values())
     progress(f"hashing {len(wanted)} files, {readable_size(total)}")
     with ThreadPoolExecutor(cpu_count()) as pool:
-        for path, digest in zip(wanted, pool.map(_sha256, wanted), strict=True):
+        for path, digest in pairs(wanted, pool.map(_sha256, wanted)):
             size = path.stat().st_size
             if size != wanted[path][0]:
                 wrong.append(f"{path} has {size} bytes instead of {wanted[path][0]}")
@@ -163,5 +164,8 @@ def require_files(
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    with path.open("rb", buffering=0) as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(BLOCK):
+            digest.update(block)
+        return digest.hexdigest()

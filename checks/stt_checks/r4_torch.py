@@ -18,7 +18,6 @@ from .settings import Settings, readable_size
 
 registry = Registry()
 
-SLIM = "the slim variant has no torch"
 # What only a driver or network hardware brings; nothing else may be missing.
 DRIVER_LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1")
 RDMA_LIBRARIES = ("libmlx5.so.1", "libibverbs.so.1")
@@ -40,7 +39,7 @@ MEL_FFT = 1024
     imports=("torch",),
 )
 def torch_version(settings: Settings, _progress: Progress) -> Outcome:
-    return _version(settings, "torch", settings.expected.torch)
+    return _version("torch", settings.expected.torch)
 
 
 @registry.check(
@@ -51,7 +50,7 @@ def torch_version(settings: Settings, _progress: Progress) -> Outcome:
     imports=("torch", "torchaudio"),
 )
 def torchaudio_version(settings: Settings, _progress: Progress) -> Outcome:
-    return _version(settings, "torchaudio", settings.expected.torchaudio)
+    return _version("torchaudio", settings.expected.torchaudio)
 
 
 @registry.check(
@@ -62,8 +61,6 @@ def torchaudio_version(settings: Settings, _progress: Progress) -> Outcome:
     imports=("torch",),
 )
 def torch_cuda_build(settings: Settings, _progress: Progress) -> Outcome:
-    if settings.variant == "slim":
-        return skipped(SLIM)
     import torch
 
     found = torch.version.cuda
@@ -128,7 +125,7 @@ def cuda_libraries(settings: Settings, progress: Progress) -> Outcome:
     recorded = _recorded_libraries()
     present = _present_libraries()
     if not recorded and not present:
-        if settings.container and settings.variant == "full":
+        if settings.container and not settings.foreign:
             return failed("there is not one CUDA library in this image")
         return skipped("no CUDA libraries are installed here")
     missing = sorted(str(path) for path in recorded if not path.exists())
@@ -168,9 +165,7 @@ def cuda_libraries(settings: Settings, progress: Progress) -> Outcome:
     fix="build the image again from its package lock",
     imports=("torch",),
 )
-def torch_matmul_cpu(settings: Settings, _progress: Progress) -> Outcome:
-    if settings.variant == "slim":
-        return skipped(SLIM)
+def torch_matmul_cpu(_settings: Settings, _progress: Progress) -> Outcome:
     import torch
 
     left, right = _matrices(torch)
@@ -188,9 +183,7 @@ def torch_matmul_cpu(settings: Settings, _progress: Progress) -> Outcome:
     fix="install the torchaudio that belongs to this torch",
     imports=("torch", "torchaudio"),
 )
-def torchaudio_resample(settings: Settings, _progress: Progress) -> Outcome:
-    if settings.variant == "slim":
-        return skipped(SLIM)
+def torchaudio_resample(_settings: Settings, _progress: Progress) -> Outcome:
     import torch
     import torchaudio
 
@@ -213,9 +206,7 @@ def torchaudio_resample(settings: Settings, _progress: Progress) -> Outcome:
     fix="install the torchaudio that belongs to this torch",
     imports=("torch", "torchaudio"),
 )
-def torchaudio_mel(settings: Settings, _progress: Progress) -> Outcome:
-    if settings.variant == "slim":
-        return skipped(SLIM)
+def torchaudio_mel(_settings: Settings, _progress: Progress) -> Outcome:
     import torch
     import torchaudio
 
@@ -237,8 +228,6 @@ def torchaudio_mel(settings: Settings, _progress: Progress) -> Outcome:
     cuda=True,
 )
 def cuda_available(settings: Settings, _progress: Progress) -> Outcome:
-    if settings.variant == "slim":
-        return skipped(SLIM)
     if not settings.gpu:
         return settings.without_gpu()
     import torch
@@ -273,8 +262,6 @@ def cuda_available(settings: Settings, _progress: Progress) -> Outcome:
     cuda=True,
 )
 def cuda_matmul(settings: Settings, _progress: Progress) -> Outcome:
-    if settings.variant == "slim":
-        return skipped(SLIM)
     if not settings.gpu:
         return settings.without_gpu()
     import torch
@@ -298,9 +285,7 @@ def mel_band(frequency: float, bands: int, highest: float) -> int:
     return round(mel(frequency) / (mel(highest) / (bands + 1))) - 1
 
 
-def _version(settings: Settings, package: str, wanted: str | None) -> Outcome:
-    if settings.variant == "slim":
-        return skipped(SLIM)
+def _version(package: str, wanted: str | None) -> Outcome:
     import importlib
 
     module = importlib.import_module(package)

@@ -17,7 +17,6 @@ RATE = 16000
 FRAMES = 3000
 NO_CLIPS = "no directory of clips was given"
 NO_SPEECH = "there is no clip with speech"
-SLIM = "the slim variant has no transformers"
 
 
 def decode(path: Any) -> Any:
@@ -74,8 +73,6 @@ def decode_formats(settings: Settings, progress: Progress) -> Outcome:
     cuda=True,
 )
 def features(settings: Settings, _progress: Progress) -> Outcome:
-    if settings.variant == "slim":
-        return skipped(SLIM)
     import torch
     from transformers import AutoProcessor
 
@@ -113,8 +110,6 @@ def features(settings: Settings, _progress: Progress) -> Outcome:
     imports=("torch", "torchaudio", "faster_whisper"),
 )
 def resample_clip(settings: Settings, _progress: Progress) -> Outcome:
-    if settings.variant == "slim":
-        return skipped("the slim variant has no torchaudio")
     import torch
     import torchaudio
 

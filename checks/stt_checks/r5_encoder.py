@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .clips import Clip, load_clips
-from .outcome import Outcome, passed, require, skipped
-from .r5_audio import NO_CLIPS, NO_SPEECH, RATE, SLIM, decode
+from .outcome import Outcome, pairs, passed, require, skipped
+from .r5_audio import NO_CLIPS, NO_SPEECH, RATE, decode
 from .r5_loads import load_faster_whisper, load_transformers
 from .registry import Progress, Registry
 from .settings import Settings
@@ -54,8 +54,6 @@ def _bound(settings: Settings) -> float:
     cuda=True,
 )
 def encoder_agreement(settings: Settings, progress: Progress) -> Outcome:
-    if settings.variant == "slim":
-        return skipped(SLIM)
     clips = load_clips(settings)
     if clips is None:
         return skipped(NO_CLIPS)
@@ -67,7 +65,7 @@ def encoder_agreement(settings: Settings, progress: Progress) -> Outcome:
     references = _transformers_outputs(settings, chosen, progress)
     converted = load_faster_whisper(settings)
     cosines: dict[str, float] = {}
-    for clip, (features, wanted) in zip(chosen, references, strict=True):
+    for clip, (features, wanted) in pairs(chosen, references):
         progress(f"encoding {clip.path.name} with faster-whisper")
         cosines[clip.path.name] = encoder_cosine(converted, features, wanted)
     worst = min(cosines.values())

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ._model_directory import PROJECTION, SafetensorsError, read_safetensors_header, weight_files
-from .outcome import Outcome, passed, require, skipped
+from .lacks import lacking
+from .outcome import Outcome, passed, require
 from .registry import Body, Progress, Registry
 from .settings import Settings, cpu_count, readable_size
 
@@ -19,7 +20,6 @@ registry = Registry()
 # On a CPU the float16 types fall back to float32 without a word, so they prove nothing there.
 COMPUTE_TYPES = ("float32", "int8_float32", "float16", "int8_float16")
 GPU_COMPUTE_TYPES = ("float16", "int8_float16")
-SLIM = "the slim variant has no transformers"
 
 
 def load_faster_whisper(settings: Settings, compute_type: str | None = None) -> Any:
@@ -120,8 +120,6 @@ for _compute_type in COMPUTE_TYPES:
     cuda=True,
 )
 def transformers_load(settings: Settings, _progress: Progress) -> Outcome:
-    if settings.variant == "slim":
-        return skipped(SLIM)
     processor, model, report = load_transformers(settings)
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
         keys = sorted(str(key) for key in report.get(kind) or ())
@@ -169,7 +167,7 @@ def _is_tied(model: Any) -> bool:
 
 def _gpu_memory(settings: Settings) -> int | None:
     """Bytes in use on the GPU by all processes together; None without a GPU or without torch."""
-    if not settings.gpu or settings.variant == "slim":
+    if not settings.gpu or lacking(settings, "torch") is not None:
         return None
     import torch
 

@@ -18,11 +18,12 @@ from typing import Any
 from . import reference as references
 from .clips import Clip, Clips
 from .error_rate import edit_distance
+from .lacks import lacking
 from .memory import gpu_bytes, resident_bytes
 from .original import mel_bins
-from .outcome import CheckFailedError, Outcome, failed, passed, require, skipped
+from .outcome import CheckFailedError, Outcome, failed, pairs, passed, require, skipped
 from .r4_models import require_files
-from .r5_audio import NO_SPEECH, RATE, SLIM, decode
+from .r5_audio import NO_SPEECH, RATE, decode
 from .r5_encoder import encode, encoder_cosine, least_cosine, one_of_each_language
 from .r5_loads import load_faster_whisper, load_transformers
 from .r5_structure import require_structure
@@ -47,6 +48,7 @@ from .settings import Conversion, Settings, cpu_count, readable_size
 registry = Registry()
 
 STEP = "R5.9"
+PACKAGES = ("torch", "transformers", "faster_whisper")
 REFERENCE = "reference_float32"
 # As the service transcribes when a caller asks for nothing in particular.
 BEAM_SIZE = 5
@@ -115,8 +117,9 @@ def _plan(settings: Settings) -> Iterator[Check]:
 
 @with_clips
 def reference_float32(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
-    if settings.variant == "slim":
-        return skipped(SLIM)
+    lacks = lacking(settings, *PACKAGES)
+    if lacks is not None:
+        return lacks
     chosen = compared_clips(clips)
     if not chosen:
         return skipped(NO_SPEECH)
@@ -133,12 +136,12 @@ def reference_float32(settings: Settings, progress: Progress, clips: Clips) -> O
     for batch in batches(chosen, batch_size(settings, model.config)):
         progress("transcribing " + ", ".join(clip.path.name for clip in batch))
         found, _seconds = generate(processor, model, batch)
-        texts.update(zip((clip.path.name for clip in batch), found, strict=True))
+        texts.update(pairs((clip.path.name for clip in batch), found))
     silent = [clip.path.name for clip in spoken if not plain(texts[clip.path.name])]
     require(not silent, f"no text for {', '.join(silent)}")
     languages = one_of_each_language(spoken)
     outputs = encode(processor, model, languages, progress)
-    encoded = dict(zip((clip.path.name for clip in languages), outputs, strict=True))
+    encoded = dict(pairs((clip.path.name for clip in languages), outputs))
     references.keep(settings.scratch, Reference(texts, encoded))
     return passed(
         f"{len(texts)} texts and {len(encoded)} encoder outputs, on {model.device.type}",
@@ -199,6 +202,9 @@ class _Comparison:
 
     def run(self) -> Outcome:
         settings, name = self.settings, self.conversion.quantization
+        lacks = lacking(settings, "faster_whisper")
+        if lacks is not None:
+            return skipped(lacks.found, **self.figures, **lacks.evidence)
         path = settings.models / self.conversion.directory
         _count, size = require_files([(path, self.conversion.files)], self.progress)
         self.figures["bytes"] = size
@@ -236,7 +242,10 @@ class _Comparison:
 
     def _reference(self) -> Reference | None:
         """The reference; None only where no package could have made one."""
-        if self.settings.variant == "slim":
+        lacks = lacking(self.settings, *PACKAGES)
+        if lacks is not None:
+            # Whoever has a reference image can have this compared there.
+            self.figures |= lacks.evidence
             return None
         scratch = self.settings.scratch
         found = references.read(scratch) if scratch is not None else None
@@ -322,7 +331,8 @@ class _Comparison:
             f"{figures['real_time_factor']:.4f}"
         ]
         if figures["encoder_cosine"] is None:
-            words.append(f"not compared with float32: {SLIM}")
+            lacks = lacking(self.settings, *PACKAGES)
+            words.append(f"not compared with float32: {lacks.found if lacks else NO_SPEECH}")
         else:
             words.append(
                 f"encoder cosine {figures['encoder_cosine']:.6f}, "
@@ -362,5 +372,5 @@ def _agreement(chosen: list[Clip], reference: Reference, texts: dict[str, str]) 
     wanted = [plain(reference.texts[name]) for name in names]
     found = [plain(texts[name]) for name in names]
     letters = sum(len(text) for text in wanted)
-    distance = sum(edit_distance(*pair) for pair in zip(wanted, found, strict=True))
+    distance = sum(edit_distance(*pair) for pair in pairs(wanted, found))
     return round(max(0.0, 1 - distance / letters), 6)

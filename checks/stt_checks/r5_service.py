@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from .clips import Clip
-from .outcome import Outcome, failed, passed, require, skipped
+from .lacks import ANOTHER_ENGINE
+from .outcome import CheckFailedError, Outcome, failed, passed, require, skipped
 from .r5_transcripts import LISTEN, conclude, usable_clips
 from .registry import Progress, Registry
 from .service_process import REFUSED, Answer, ServiceProcess
@@ -24,6 +26,12 @@ STOP_SECONDS = 60.0
 WATCH_SECONDS = 2.0
 UNKNOWN_CLIPS = 3
 NOT_LOADED = (REFUSED, 503)
+# Of a check's own deadline, what its service may take to start.
+DEADLINE_SHARE = 0.8
+# By a handler of its own, by none, and by a shell in between.
+ENDED_BY_SIGTERM = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+OWN_MODEL = "its model's place is its own, so none can be taken away; service_transcribes decides"
+COMMAND = "set CMD or ENTRYPOINT in its Dockerfile"
 BROKEN_AUDIO = {
     "no-audio.wav": b"<!DOCTYPE html><html><body>this is no audio</body></html>",
     "empty.wav": b"",
@@ -43,9 +51,11 @@ BROKEN_AUDIO = {
 def service_health(settings: Settings, progress: Progress) -> Outcome:
     if not _has_service(settings):
         return _without_service(settings)
+    if settings.foreign:
+        return _foreign_health(settings, progress)
     progress("starting the service")
     with ServiceProcess(settings, settings.ctranslate2_path) as service:
-        answers = service.until_healthy(START_SECONDS)
+        answers = service.until_healthy(start_seconds(settings))
         seconds = time.monotonic() - service.started
         early = [answer for answer in answers[:-1] if answer.status not in NOT_LOADED]
         require(not early, f"before the model was loaded: {early[0].sentence() if early else ''}")
@@ -79,6 +89,8 @@ def service_health(settings: Settings, progress: Progress) -> Outcome:
 def service_without_model(settings: Settings, progress: Progress) -> Outcome:
     if not _has_service(settings):
         return _without_service(settings)
+    if settings.foreign:
+        return skipped(f"{ANOTHER_ENGINE}: {OWN_MODEL}")
     with tempfile.TemporaryDirectory() as empty:
         progress("starting the service without a model")
         with ServiceProcess(settings, Path(empty)) as service:
@@ -122,26 +134,20 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
         return clips.tell(skipped("there is no clip to send"))
     progress("starting the service")
     with ServiceProcess(settings, settings.ctranslate2_path) as service:
-        service.until_healthy(START_SECONDS)
+        _until_ready(service, settings, chosen[0])
         judged: list[dict[str, Any]] = []
         audio_seconds = 0.0
         started = time.monotonic()
         for clip in chosen:
             progress(f"transcribing {clip.path.name}")
             answer = service.transcribe(clip.path.name, clip.path.read_bytes())
-            judged.append(_judge(clip, answer, known=bool(known)))
-            audio_seconds += float(answer.body.get("duration") or 0.0)
+            judged.append(_judge(clip, answer, settings, known=bool(known)))
+            audio_seconds += _seconds(answer)
         outcome = conclude(judged, time.monotonic() - started, audio_seconds)
         if outcome.status != "passed":
             return clips.tell(outcome)
         progress("sending broken audio")
-        refusals: dict[str, int] = {}
-        for name, content in BROKEN_AUDIO.items():
-            answer = service.transcribe(name, content)
-            refusals[name] = answer.status
-            require(400 <= answer.status < 500, f"{name} gets {answer.sentence()}")
-        after = service.get("/health")
-        require(after.status == 200, f"after broken audio /health gives {after.sentence()}")
+        refusals = _refusals(service)
     text = "transcribed as spoken" if known else "transcribed to some text in the right language"
     return clips.tell(
         passed(
@@ -152,22 +158,102 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
     )
 
 
-def _judge(clip: Clip, answer: Answer, *, known: bool) -> dict[str, Any]:
-    text = str(answer.body.get("text", ""))
+def start_seconds(settings: Settings) -> float:
+    """How long a service may take to be ready: less than the check itself, which has to say so."""
+    return min(
+        START_SECONDS, DEADLINE_SHARE * (settings.deadline or START_SECONDS / DEADLINE_SHARE)
+    )
+
+
+def _until_ready(service: ServiceProcess, settings: Settings, clip: Clip) -> None:
+    """Wait until recordings can be sent; CheckFailedError when that time never comes.
+
+    The health of another engine proves nothing: it is ready when it transcribes.
+    """
+    limit = start_seconds(settings)
+    if not settings.foreign:
+        service.until_healthy(limit)
+        return
+    answers = service.until_transcribed(clip.path.name, clip.path.read_bytes(), limit)
+    last = answers[-1] if answers else Answer(REFUSED, {})
+    if last.status not in NOT_LOADED:
+        return
+    if service.process.poll() is not None:
+        what = f"it ended with exit status {service.process.returncode}"
+    else:
+        health = service.get("/health")
+        what = f"its last answer to {clip.path.name} is {last.sentence()}"
+        if _is_healthy(health):
+            what += ", although /health answers 200"
+    raise CheckFailedError(
+        f"the service does not transcribe within {limit:g} s: {what}", log=service.tail()
+    )
+
+
+def _foreign_health(settings: Settings, progress: Progress) -> Outcome:
+    """Another engine's health may say what it likes; it starts, answers and ends as told."""
+    progress("starting the service")
+    with ServiceProcess(settings, settings.ctranslate2_path) as service:
+        answers = service.until_healthy(start_seconds(settings))
+        seconds = time.monotonic() - service.started
+        progress("stopping the service")
+        status = service.stop(STOP_SECONDS)
+        require(status is not None, f"SIGTERM does not end it within {STOP_SECONDS:g} s")
+        require(
+            status in ENDED_BY_SIGTERM,
+            f"SIGTERM ends it with exit status {status}",
+            log=service.tail(),
+        )
+    return passed(
+        f"/health answers 200 after {seconds:.1f} s and is not believed: service_transcribes "
+        f"decides; SIGTERM ended it with {status}",
+        start_seconds=round(seconds, 2),
+        statuses=sorted({answer.status for answer in answers}),
+        health=answers[-1].body,
+    )
+
+
+def _refusals(service: ServiceProcess) -> dict[str, int]:
+    """The statuses that broken audio gets; CheckFailedError for one that is no refusal."""
+    refusals: dict[str, int] = {}
+    for name, content in BROKEN_AUDIO.items():
+        answer = service.transcribe(name, content)
+        refusals[name] = answer.status
+        require(400 <= answer.status < 500, f"{name} gets {answer.sentence()}")
+    after = service.get("/health")
+    require(after.status == 200, f"after broken audio /health gives {after.sentence()}")
+    return refusals
+
+
+def _judge(clip: Clip, answer: Answer, settings: Settings, *, known: bool) -> dict[str, Any]:
+    text = str(answer.body.get("text") or "")
+    # Another engine may leave out what it has not found out.
+    told = "language" in answer.body or not settings.foreign
     language = str(answer.body.get("language", ""))
-    judged = clip.judge(text, language if clip.text is not None else None)
+    judged = clip.judge(text, language if told and clip.text is not None else None)
     if not known:
-        judged["good"] = bool(text.strip()) and clip.language in (None, language)
-    if answer.status != 200 or answer.body.get("success") is not True:
+        right = not told or clip.language in (None, language)
+        judged["good"] = bool(text.strip()) and right
+    success = answer.body.get("success", settings.foreign)
+    if answer.status != 200 or success is not True:
         judged.update(good=False, text=answer.sentence())
     return judged
 
 
+def _seconds(answer: Answer) -> float:
+    duration = answer.body.get("duration")
+    return float(duration) if isinstance(duration, (int, float)) else 0.0
+
+
 def _has_service(settings: Settings) -> bool:
+    if settings.foreign:
+        return bool(settings.service_command)
     return (settings.app / "stt_engine").is_dir()
 
 
 def _without_service(settings: Settings) -> Outcome:
+    if settings.foreign:
+        return failed("the image has no command that could start a service", fix=COMMAND)
     if settings.container:
         return failed(f"there is no {settings.app}/stt_engine in this image")
     return skipped(f"no {settings.app}/stt_engine here")

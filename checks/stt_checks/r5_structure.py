@@ -17,12 +17,15 @@ from ._model_directory import (
     read_safetensors_header,
     weight_files,
 )
+from .lacks import ANOTHER_ENGINE
 from .original import document, mel_bins
 from .outcome import CheckFailedError, Outcome, failed, passed, require, skipped
 from .registry import Progress, Registry
 from .settings import Settings, readable_size
 
 registry = Registry()
+
+NO_ORIGINAL = "there is no original model beside the converted one"
 
 
 @registry.check(
@@ -34,6 +37,8 @@ registry = Registry()
     deadline=300,
 )
 def engine_diagnosis(settings: Settings, _progress: Progress) -> Outcome:
+    if settings.foreign:
+        return skipped(ANOTHER_ENGINE)
     if not (settings.app / "stt_engine").is_dir():
         if settings.container:
             return failed(f"there is no {settings.app}/stt_engine in this image")
@@ -100,8 +105,8 @@ def require_structure(
     fix="convert the model again from the original beside it",
 )
 def size_fits_source(settings: Settings, _progress: Progress) -> Outcome:
-    if settings.variant == "slim":
-        return skipped("the slim variant has no original model beside it")
+    if not settings.original:
+        return skipped(NO_ORIGINAL)
     quantization = settings.expected.quantization
     if quantization is None:
         return skipped("no quantization was given to compare with")
@@ -133,8 +138,8 @@ def size_fits_source(settings: Settings, _progress: Progress) -> Outcome:
     fix="copy tokenizer.json from the original model, or convert again",
 )
 def same_tokenizer(settings: Settings, _progress: Progress) -> Outcome:
-    if settings.variant == "slim":
-        return skipped("the slim variant has no original model beside it")
+    if not settings.original:
+        return skipped(NO_ORIGINAL)
     for name in ("tokenizer.json", "preprocessor_config.json"):
         paths = [settings.ctranslate2_path / name, settings.transformers_path / name]
         for path in paths:

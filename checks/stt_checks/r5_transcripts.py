@@ -13,8 +13,8 @@ from .clips import KINDS, Clip, Clips, ClipsError, load_clips
 from .error_rate import character_error_rate
 from .memory import resident_bytes
 from .original import english_only
-from .outcome import CheckFailedError, Outcome, failed, first_few, passed, skipped
-from .r5_audio import NO_CLIPS, NO_SPEECH, RATE, SLIM, decode
+from .outcome import CheckFailedError, Outcome, failed, first_few, pairs, passed, skipped
+from .r5_audio import NO_CLIPS, NO_SPEECH, RATE, decode
 from .r5_loads import load_faster_whisper, load_transformers
 from .registry import Body, Progress, Registry
 from .settings import Settings
@@ -190,8 +190,6 @@ def faster_whisper_silence(settings: Settings, progress: Progress, clips: Clips)
 )
 @with_clips
 def transformers_texts(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
-    if settings.variant == "slim":
-        return skipped(SLIM)
     if not clips.known:
         return skipped(NOT_FOR_THIS_MODEL)
     processor, model, _report = load_transformers(settings)
@@ -202,7 +200,7 @@ def transformers_texts(settings: Settings, progress: Progress, clips: Clips) -> 
         progress("transcribing " + ", ".join(clip.path.name for clip in batch))
         texts, duration = generate(processor, model, batch)
         seconds += duration
-        judged += [clip.judge(text) for clip, text in zip(batch, texts, strict=True)]
+        judged += [clip.judge(text) for clip, text in pairs(batch, texts)]
     return conclude(judged, time.monotonic() - started, seconds)
 
 
@@ -220,8 +218,6 @@ def transformers_texts(settings: Settings, progress: Progress, clips: Clips) -> 
 )
 @with_clips
 def decoders_agree(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
-    if settings.variant == "slim":
-        return skipped(SLIM)
     known = set(clips.known)
     if not clips.spoken:
         return skipped(NO_SPEECH)
@@ -234,7 +230,7 @@ def decoders_agree(settings: Settings, progress: Progress, clips: Clips) -> Outc
     wanted, seconds = _transformers_texts(settings, chosen, progress)
     converted = load_faster_whisper(settings)
     judged: list[dict[str, Any]] = []
-    for clip, reference in zip(chosen, wanted, strict=True):
+    for clip, reference in pairs(chosen, wanted):
         progress(f"transcribing {clip.path.name} with faster-whisper")
         text, language, duration = _listen(converted, clip, beam_size=1, temperature=0.0)
         seconds += duration

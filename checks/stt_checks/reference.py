@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .outcome import pairs
+
 TEXTS = "texts.json"
 NAME = "reference"
 
@@ -33,7 +35,7 @@ def keep(scratch: Path, reference: Reference) -> None:
         encoding="utf-8",
     )
     for number, arrays in enumerate(reference.encoded.values()):
-        for kind, array in zip(("features", "output"), arrays, strict=True):
+        for kind, array in pairs(("features", "output"), arrays):
             numpy.save(part / f"{number}.{kind}.npy", array)
     part.rename(scratch / NAME)
 

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from .lacks import lacking
 from .outcome import Outcome
 from .settings import Settings
 
@@ -19,9 +21,10 @@ Body = Callable[[Settings, Progress], Outcome]
 class Check:
     """One check: ``run`` gets the settings and a way to say what it is doing right now.
 
-    ``imports`` are the heavy packages worth having loaded before the fork; ``deadline`` is in
-    seconds; ``cuda`` marks a check that touches the GPU where there is one: it then gets a fresh
-    process, because CUDA does not survive a fork.
+    ``imports`` are the heavy packages worth having loaded before the fork, and a check is skipped
+    in an image that need not have them; ``deadline`` is in seconds; ``cuda`` marks a check that
+    touches the GPU where there is one: it then gets a fresh process, because CUDA does not survive
+    a fork. ``part`` names the container that it belongs in where a phase has several.
     """
 
     id: str
@@ -32,6 +35,7 @@ class Check:
     imports: tuple[str, ...] = ()
     deadline: float = 60.0
     cuda: bool = False
+    part: str | None = None
 
     @property
     def key(self) -> str:
@@ -89,12 +93,19 @@ class Registry:
         imports: tuple[str, ...] = (),
         deadline: float = 60.0,
         cuda: bool = False,
+        part: str | None = None,
     ) -> Callable[[Body], Body]:
         """Register the decorated function as a check."""
 
+        needs = [package for package in imports if "." not in package]
+
         def register(body: Body) -> Body:
+            @functools.wraps(body)
+            def run(settings: Settings, progress: Progress) -> Outcome:
+                return lacking(settings, *needs) or body(settings, progress)
+
             sentence = expected if callable(expected) else lambda _settings: expected
-            self.checks.append(Check(id_, name, sentence, fix, body, imports, deadline, cuda))
-            return body
+            self.checks.append(Check(id_, name, sentence, fix, run, imports, deadline, cuda, part))
+            return run
 
         return register

@@ -44,18 +44,19 @@ class Answer:
 
 
 class ServiceProcess:
-    """Starts the service as the image's own command does; a context manager that always ends it."""
+    """Starts the service as the image's own command does; a context manager that always ends it.
+
+    Another engine listens where it always does; this collection's own at a free port.
+    """
 
     def __init__(self, settings: Settings, model_path: Path) -> None:
+        self.port = _known_port(settings) if settings.foreign else _free_port()
         self.log_descriptor, log_name = tempfile.mkstemp()
         # Nameless from here on: it goes when the last process that writes to it has gone.
         Path(log_name).unlink()
-        self.port = _free_port()
         command = settings.service_command or (sys.executable, "-m", "stt_engine")
-        search = [str(settings.app), os.environ.get("PYTHONPATH", "")]
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, search)),
             "STT_MODEL_PATH": str(model_path),
             "STT_DEVICE": settings.device,
             "STT_COMPUTE_TYPE": settings.compute_type,
@@ -63,11 +64,14 @@ class ServiceProcess:
             "STT_PORT": str(self.port),
             "STT_CPU_THREADS": str(cpu_count()),
         }
+        if not settings.foreign:
+            search = [str(settings.app), os.environ.get("PYTHONPATH", "")]
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, search))
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             command,
             env=environment,
-            cwd="/",
+            cwd=settings.service_directory if settings.foreign else "/",
             stdin=subprocess.DEVNULL,
             stdout=self.log_descriptor,
             stderr=subprocess.STDOUT,
@@ -130,6 +134,20 @@ class ServiceProcess:
             f"the service does not become healthy within {seconds:g} s: {what}", log=self.tail()
         )
 
+    def until_transcribed(self, name: str, content: bytes, seconds: float) -> list[Answer]:
+        """Answers to one recording up to the first that is no refusal; nothing else is believed.
+
+        Refused are a connection and status 503, as long as the process lives and the time lasts.
+        """
+        answers: list[Answer] = []
+        while time.monotonic() - self.started < seconds:
+            ended = self.process.poll() is not None
+            answers.append(self.transcribe(name, content))
+            if answers[-1].status not in (REFUSED, 503) or ended:
+                break
+            time.sleep(POLL)
+        return answers
+
     def stop(self, seconds: float) -> int | None:
         """Send SIGTERM and return the exit status; None when it does not end in time."""
         self.process.send_signal(signal.SIGTERM)
@@ -160,6 +178,18 @@ class ServiceProcess:
         except ValueError:
             document = {"text": raw.decode("utf-8", "replace")[:500]}
         return Answer(response.status, document if isinstance(document, dict) else {"": document})
+
+
+def _known_port(settings: Settings) -> int:
+    """The port of another engine, which nobody else may be answering on."""
+    port = settings.expected.port
+    with socket.socket() as probe:
+        if probe.connect_ex((HOST, port)) == 0:
+            raise CheckFailedError(
+                f"something answers on port {port} before the service is started",
+                fix="run the checks in a container of their own",
+            )
+    return port
 
 
 def _free_port() -> int:

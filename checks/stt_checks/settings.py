@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from .image_facts import Base, Image, base_of, image_of
 from .outcome import Outcome, failed, skipped
 
 GpuPolicy = Literal["required", "auto", "absent"]
+# Without a label that says so, an image is another engine than this collection's.
+Variant = Literal["full", "slim", "foreign"]
+OWN_USER = "stt-user"
 NO_GPU = "no GPU on this host"
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -32,7 +36,15 @@ class Expected:
     quantization: str | None = None
     mel_bins: int | None = None
     uid: int = 2000
-    user: str = "stt-user"
+    user: str | None = None
+    port: int = 8003
+    os: str | None = None
+    packages: Mapping[str, str] | None = None
+    modules: Sequence[str] | None = None
+    # What RHEL 8 has: an image that asks for more does not run there.
+    glibc: str = "2.28"
+    glibcxx: str = "3.4.25"
+    cxxabi: str = "1.3.11"
     cuda_visible_devices: str | None = None
     library_path: bool = True
 
@@ -59,7 +71,7 @@ class Settings:
     gpu_policy: GpuPolicy = "auto"
     gpu_given: bool = False
     container: bool = False
-    variant: Literal["full", "slim"] = "full"
+    variant: Variant = "full"
     expected: Expected = Expected()
     app: Path = Path("/app")
     cache: Path = Path("/opt/app-root/src/.cache")
@@ -67,6 +79,13 @@ class Settings:
     deadline: float | None = None
     memory_bytes: int | None = None
     service_command: tuple[str, ...] = ()
+    service_directory: str = "/"
+    # Whether the original model is mounted too; None where nobody said.
+    original_given: bool | None = None
+    image: Image | None = None
+    base: Base | None = None
+    # Which checks of the phase this process is for, by what it may do; None: all.
+    part: str | None = None
     alternatives: tuple[Conversion, ...] = ()
     # Made for one run and gone with it: what one check leaves there no later run can take for new.
     scratch: Path | None = None
@@ -79,6 +98,21 @@ class Settings:
         files = tuple(self.manifests.get("ctranslate2", ()))
         served = Conversion(self.expected.quantization or "", self.ctranslate2, files)
         return (served, *self.alternatives)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the image is another engine than this collection's own."""
+        return self.variant == "foreign"
+
+    @property
+    def original(self) -> bool:
+        """Whether the original model is to be judged beside the converted one."""
+        return self.variant == "full" if self.original_given is None else self.original_given
+
+    @property
+    def user(self) -> str | None:
+        """The name that the user has to have; None where any will do."""
+        return self.expected.user or (None if self.foreign else OWN_USER)
 
     @property
     def ctranslate2_path(self) -> Path:
@@ -133,9 +167,11 @@ def load_settings(spec: Mapping[str, Any], *, models: Path | None, clips: Path |
 
 
 def _load(spec: Mapping[str, Any], models: Path | None, clips: Path | None) -> Settings:
-    described: Mapping[str, Any] = spec.get("models", {})
-    root = models or Path(described["root"])
-    if not root.is_dir():
+    described: Mapping[str, Any] = spec.get("models") or {}
+    # An image is judged before there is any model.
+    alone = models is None and "image" in spec and "root" not in described
+    root = Path(os.devnull) if alone else models or Path(described["root"])
+    if not alone and not root.is_dir():
         raise SettingsError(f"{root} is no directory: name the directory that holds both models")
     names = _find_models(root)
     chosen_clips = clips or (Path(spec["clips"]) if spec.get("clips") else None)
@@ -166,13 +202,18 @@ def _load(spec: Mapping[str, Any], models: Path | None, clips: Path | None) -> S
         deadline=spec.get("deadline"),
         memory_bytes=spec.get("memory_bytes"),
         service_command=tuple(spec.get("service_command") or ()),
+        service_directory=spec.get("service_directory") or "/",
+        original_given=described.get("original"),
+        image=image_of(spec.get("image")),
+        base=base_of(spec.get("base")),
+        part=spec.get("part"),
         alternatives=_alternatives(spec),
     )
 
 
 def _alternatives(spec: Mapping[str, Any]) -> tuple[Conversion, ...]:
     """The other conversions; each with a type and a manifest, the served one too."""
-    described: Mapping[str, Any] = spec.get("models", {})
+    described: Mapping[str, Any] = spec.get("models") or {}
     given = tuple(
         Conversion(str(one["quantization"]), str(one["path"]), tuple(one["files"]))
         for one in described.get("alternatives") or ()
@@ -191,7 +232,8 @@ def _alternatives(spec: Mapping[str, Any]) -> tuple[Conversion, ...]:
 def _find_models(root: Path) -> dict[str, str]:
     """Guess both model directories by their weights; the runbook's name is the fallback."""
     found = {"ctranslate2": "ctranslate2_model", "transformers": "openai_whisper-large-v3-turbo"}
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+    folders = root.iterdir() if root.is_dir() else ()
+    for folder in sorted(path for path in folders if path.is_dir()):
         if (folder / "model.bin").exists():
             found["ctranslate2"] = folder.name
         elif any(folder.glob("*.safetensors")):

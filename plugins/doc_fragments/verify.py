@@ -17,24 +17,14 @@ options:
     description: The check archive on the host. The judged image brings no judge of its own.
     type: path
     required: true
-  models:
-    description: The models that are mounted read-only below C(/app/models).
-    type: dict
-    required: true
-    suboptions:
-      ctranslate2:
-        description: Directory of the converted model; mounted as C(ctranslate2_model).
-        type: path
-        required: true
-      transformers:
-        description: Directory of the original model; leave it out for an image without torch.
-        type: path
-      name:
-        description:
-          - The original model's repository with C(/) replaced by C(_); its directory's name in the
-            container, and the name by which clips that are meant for it are known.
-        type: str
-        required: true
+  reference_image:
+    description:
+      - Id or reference of this collection's own image of the variant C(full). What cannot be judged
+        in O(image), because it has no torch, transformers or faster-whisper, is then judged in a
+        second container of that image with the same mounts; its results stand in the place of those
+        that were skipped, and name it. Without it they are skipped with the reason.
+    type: str
+    default: ''
   gpu:
     description:
       - V(required) fails where there is no GPU, V(auto) uses one that is there, V(absent) looks for
@@ -84,11 +74,16 @@ options:
             C(config.json) does.
         type: int
       uid:
-        description: User id that the container runs as.
+        description: User id that the container runs as; 2000 where nobody names it.
         type: int
       user:
-        description: Name of that user.
+        description:
+          - Name of that user; C(stt-user) for this collection's own image, any for another engine.
         type: str
+      port:
+        description:
+          - Port that another engine's service is asked on; 8003, or the only one that it exposes.
+        type: int
   logs_directory:
     description:
       - Directory on the host for the checks' log. Every run writes a new file. In check mode, and
@@ -125,6 +120,9 @@ notes:
   - The container runs as uid 2000 with a read-only root file system, a temporary C(/tmp), fresh
     volumes for cache and logs, no network, no capabilities and no new privileges. It is removed at
     the end, whatever happens.
+  - An image without the label C(stt.engine.variant) is taken for another engine. Checks of this
+    collection's own service are skipped for it with that reason, and its service is believed only
+    what it transcribes.
 requirements:
   - Docker engine 23 or newer
   - python >= 3.11

@@ -9,6 +9,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -17,33 +18,38 @@ from ansible_collections.stt.engine.plugins.module_utils._check_result import se
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._store import file_lock
+from ansible_collections.stt.engine.plugins.module_utils._verify_base import BaseImage, find_base
+from ansible_collections.stt.engine.plugins.module_utils._verify_collect import is_result
 from ansible_collections.stt.engine.plugins.module_utils._verify_container import (
-    KILLED,
-    CheckContainer,
-    ContainerRun,
-    planned_of,
     result_key,
     tail,
 )
+from ansible_collections.stt.engine.plugins.module_utils._verify_parts import Judged, PhaseRun
 from ansible_collections.stt.engine.plugins.module_utils._verify_request import (
     Phase,
-    Subject,
     VerifyRequest,
+)
+from ansible_collections.stt.engine.plugins.module_utils._verify_subject import (
+    Subject,
     describe_subject,
     gpu_devices,
     reuse_key,
-    specification,
 )
 
-# Whatever the carried archive plans: without one of these steps there is no verdict.
-STEPS: Mapping[Phase, tuple[str, ...]] = {
-    "R4": ("R4.1", "R4.2", "R4.3", "R4.4"),
-    "R5": ("R5.1", "R5.2", "R5.3", "R5.4", "R5.5", "R5.6", "R5.7", "R5.8"),
-}
-FIELDS = ("id", "name", "status", "expected", "found", "fix", "seconds", "evidence")
-STATUSES = ("passed", "failed", "error", "skipped")
 GPU_PROOF = ("R4.3", "cuda_matmul")
-SUITE = "suite_complete"
+INVENTORY = ("R2.5", "inventory")
+COMPONENTS = "components"
+# What the program of checks ends with by itself: nothing failed, or something did.
+ENDED = (0, 1)
+
+
+@dataclass(frozen=True)
+class Images:
+    """What docker says of the judged image and of those that it is held against."""
+
+    judged: Mapping[str, Any]
+    base: BaseImage | None = None
+    reference: Mapping[str, Any] | None = None
 
 
 def verify(request: VerifyRequest, *, check_mode: bool) -> dict[str, Any]:
@@ -59,23 +65,48 @@ def verify(request: VerifyRequest, *, check_mode: bool) -> dict[str, Any]:
         raise missing
     docker = DockerCli(request.docker)
     docker.version(minimum_buildx=None)
+    try:
+        images = _find(docker, request)
+    except SttError as absent:
+        if check_mode:
+            return _not_yet(str(absent))
+        raise
+    subject = describe_subject(request, images.judged)
+    key = reuse_key(
+        request,
+        subject,
+        base=images.base.image_id if images.base else "",
+        reference=str(images.reference["Id"]) if images.reference else "",
+    )
+    kept = read_verdict(request.reuse, key)
+    if kept is not None:
+        return kept
+    return _run(docker, request, images, subject, key, write_log=not check_mode)
+
+
+def _find(docker: DockerCli, request: VerifyRequest) -> Images:
+    """The images of a request; SttError for the first that is not on this host."""
     image = docker.image(request.image)
     if image is None:
-        absent = SttError(
+        raise SttError(
             f"image {request.image}",
             found="no such image on this host",
             needed="the engine image",
             fix="build or deliver the image first",
         )
-        if check_mode:
-            return _not_yet(str(absent))
-        raise absent
-    subject = describe_subject(request, image)
-    key = reuse_key(request, subject)
-    kept = read_verdict(request.reuse, key)
-    if kept is not None:
-        return kept
-    return _run(docker, request, subject, key, write_log=not check_mode)
+    if request.phase == "R2":
+        return Images(image, base=find_base(docker, image, request.base))
+    if not request.reference_image:
+        return Images(image)
+    reference = docker.image(request.reference_image)
+    if reference is None:
+        raise SttError(
+            f"reference image {request.reference_image}",
+            found="no such image on this host",
+            needed="this collection's image of the variant full",
+            fix="build it first, or leave reference_image out",
+        )
+    return Images(image, reference=reference)
 
 
 def read_verdict(path: Path | None, key: Mapping[str, str]) -> dict[str, Any] | None:
@@ -89,7 +120,7 @@ def read_verdict(path: Path | None, key: Mapping[str, str]) -> dict[str, Any] | 
     if not isinstance(kept, dict) or kept.get("reuse_key") != key:
         return None
     checks = kept.get("checks")
-    if not isinstance(checks, list) or not all(_is_result(check) for check in checks):
+    if not isinstance(checks, list) or not all(is_result(check) for check in checks):
         return None
     if kept.get("verdict") != "passed" or verdict(checks) != "passed":
         return None
@@ -110,104 +141,73 @@ def failure_message(phase: Phase, checks: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def collect(
-    phase: Phase,
-    run: ContainerRun,
-    limit: float,
-    wanted: Sequence[tuple[str, str]] = (),
-) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
-    """Planned checks and exactly one result for each; what is missing or malformed is an error.
-
-    ``wanted`` are checks, by step and name, that this run had to plan beside every step.
-    """
-    planned = planned_of(run.messages)
-    results: dict[tuple[str, str], dict[str, Any]] = {}
-    complaints: list[str] = []
-    for message in run.messages:
-        if "planned" in message or "finished" in message:
-            continue
-        key = result_key(message)
-        if not _is_result(message):
-            complaints.append(f"a malformed line for {' '.join(key)}")
-        elif key in results:
-            complaints.append(f"two results for {' '.join(key)}")
-        else:
-            results[key] = message
-    ending = _ending(run, limit)
-    checks = []
-    for entry in planned:
-        found = results.pop(result_key(entry), {})
-        checks.append(found or _lost(entry, ending))
-    complaints += [f"a result that was not planned: {' '.join(key)}" for key in results]
-    seen = {entry["id"] for entry in planned}
-    absent = [step for step in STEPS[phase] if step not in seen]
-    checks += [
-        _lost({"id": step, "name": SUITE}, f"no check of {step} was planned; {ending}")
-        for step in absent
-    ]
-    announced = {result_key(entry) for entry in planned}
-    checks += [
-        _lost({"id": step, "name": name}, f"it was not planned; {ending}")
-        for step, name in wanted
-        if (step, name) not in announced
-    ]
-    if not any("finished" in message for message in run.messages):
-        complaints.append(f"the checks did not say that they are finished; {ending}")
-    if complaints and not absent:
-        checks.append(_lost({"id": STEPS[phase][0], "name": SUITE}, "; ".join(complaints)))
-    return planned, checks
-
-
 def _run(
     docker: DockerCli,
     request: VerifyRequest,
+    images: Images,
     subject: Subject,
     key: Mapping[str, str],
     *,
     write_log: bool,
 ) -> dict[str, Any]:
-    devices = gpu_devices()
-    gpu = bool(devices) and request.gpu != "absent"
+    gpu = bool(gpu_devices()) and request.gpu != "absent"
     started = datetime.now(UTC)
-    container = CheckContainer(docker, request, subject.image_id)
     with ExitStack() as stack:
         # Two runs of one release must not remove each other's container.
         stack.enter_context(_alone(request))
         log = stack.enter_context(_log(request, started, write_log))
-        document = specification(request, subject, gpu_given=gpu)
-        run = container.run(document, gpu=gpu, log=log)
-        planned, checks = collect(request.phase, run, request.timeout, subject.comparison())
-        for message in (*run.noise, *(json.dumps(check, ensure_ascii=False) for check in checks)):
-            log.write(message.encode() + b"\n")
-        log.flush()
-        last = tail(Path(str(log.name))) if run.exit_status not in (0, 1) else []
-    finished: dict[str, Any] = next(
-        (one["finished"] for one in run.messages if "finished" in one), {}
-    )
-    statuses = {result_key(check): check["status"] for check in checks}
+        phase = PhaseRun(docker, request, subject, gpu, log)
+        if images.base is not None:
+            judged = phase.judge_image(images.judged, images.base)
+        else:
+            judged = phase.judge_models(images.reference)
+        components = take_components(judged.checks)
+        _write(log, judged)
+        ended = all(run.exit_status in ENDED for run in judged.runs)
+        last = [] if ended else tail(Path(str(log.name)))
+        seconds = phase.seconds()
+    statuses = {result_key(check): check["status"] for check in judged.checks}
     result: dict[str, Any] = {
         "changed": False,
-        "verdict": verdict(checks),
-        "checks": checks,
-        "planned": planned,
+        "verdict": verdict(judged.checks),
+        "checks": judged.checks,
+        "planned": judged.planned,
         "container": {
             "name": request.container,
             "image_id": subject.image_id,
-            "exit_status": run.exit_status,
-            "out_of_memory": run.out_of_memory,
+            "exit_status": max(run.exit_status for run in judged.runs),
+            "out_of_memory": any(run.out_of_memory for run in judged.runs),
         },
         "gpu": "proven" if statuses.get(GPU_PROOF) == "passed" else "absent",
-        "peak_memory_bytes": finished.get("peak_memory_bytes"),
-        "container_peak_bytes": finished.get("container_peak_bytes"),
-        "seconds": run.seconds,
+        "peak_memory_bytes": judged.most("peak_memory_bytes"),
+        "container_peak_bytes": judged.most("container_peak_bytes"),
+        "seconds": seconds,
         "judged": started.isoformat(timespec="seconds").replace("+00:00", "Z"),
         "log_path": str(log.name) if write_log and request.logs_directory else "",
         "reused": False,
         "reuse_key": dict(key),
     }
+    if request.phase == "R2":
+        result[COMPONENTS] = components
     if last:
         result["log_tail"] = last
     return result
+
+
+def take_components(checks: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    """What is inside, out of the inventory's evidence: too long for a report of results."""
+    for check in checks:
+        if result_key(check) == INVENTORY:
+            found: list[dict[str, str]] = check["evidence"].pop(COMPONENTS, [])
+            return found
+    return []
+
+
+def _write(log: IO[bytes], judged: Judged) -> None:
+    noise = [line for run in judged.runs for line in run.noise]
+    for message in (*noise, *(json.dumps(one, ensure_ascii=False) for one in judged.checks)):
+        log.write(message.encode() + b"\n")
+    log.flush()
 
 
 @contextmanager
@@ -240,40 +240,6 @@ def _log(request: VerifyRequest, started: datetime, write: bool) -> IO[bytes]:
             needed="a directory that takes the checks' log",
             fix="make it writable for the user that Ansible connects as, or choose another",
         ) from error
-
-
-def _ending(run: ContainerRun, limit: float) -> str:
-    if run.timed_out:
-        return f"the container was stopped at the time limit of {limit:g} s"
-    if run.out_of_memory:
-        return f"the out-of-memory killer struck; the container ended with {run.exit_status}"
-    if run.exit_status == KILLED:
-        return "the container was killed from outside"
-    return f"the container ended with exit status {run.exit_status}"
-
-
-def _lost(entry: Mapping[str, str], found: str) -> dict[str, Any]:
-    return {
-        "id": entry["id"],
-        "name": entry["name"],
-        "status": "error",
-        "expected": "one result for every planned check",
-        "found": f"no result: {found}",
-        "fix": "look at the end of the checks' log; use the check archive of this collection, and "
-        "raise the memory or time limit if one was reached",
-        "seconds": 0.0,
-        "evidence": {},
-    }
-
-
-def _is_result(check: Any) -> bool:
-    return (
-        isinstance(check, dict)
-        and all(name in check for name in FIELDS)
-        and check["status"] in STATUSES
-        and isinstance(check["evidence"], dict)
-        and bool(check["found"])
-    )
 
 
 def _not_yet(reason: str) -> dict[str, Any]:

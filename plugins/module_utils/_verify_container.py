@@ -30,8 +30,9 @@ from ansible_collections.stt.engine.plugins.module_utils._verify_request import 
     VerifyRequest,
 )
 
-USER = "2000"
-TEMPORARY = "/tmp:rw,nosuid,nodev,size=1g,mode=1777"
+TEMPORARY = "rw,nosuid,nodev,size=1g,mode=1777"
+# Where nothing of the image can lie, for checks that read everything that it has in /tmp too.
+SCRATCH = "/checks/scratch"
 # Threads count too: a host with many cores starts hundreds of them.
 PIDS_LIMIT = 8192
 LABEL = f"{OWNER_LABEL}={OWNER}"
@@ -58,13 +59,29 @@ class ContainerRun:
     seconds: float = 0.0
 
 
-class CheckContainer:
-    """One container for one phase; whatever happens, it and its volumes are removed at the end."""
+@dataclass(frozen=True)
+class Part:
+    """One of the containers of a phase, by what distinguishes it.
 
-    def __init__(self, docker: DockerCli, request: VerifyRequest, image_id: str) -> None:
+    ``everything`` is for checks that read every file of the image: they may, as root, and nothing
+    is mounted over the image's own directories. ``only`` are the checks to run, by id and name.
+    """
+
+    image_id: str
+    name: str = ""
+    everything: bool = False
+    only: tuple[tuple[str, str], ...] = ()
+    python: str = "python3"
+
+
+class CheckContainer:
+    """One container of checks; whatever happens, it and its volumes are removed at the end."""
+
+    def __init__(self, docker: DockerCli, request: VerifyRequest, part: Part) -> None:
         self.docker = docker
         self.request = request
-        self.image_id = image_id
+        self.part = part
+        self.name = f"{request.container}-{part.name}" if part.name else request.container
         self.place = str(request.checks.parent)
 
     def run(self, specification: Mapping[str, Any], *, gpu: bool, log: IO[bytes]) -> ContainerRun:
@@ -72,7 +89,7 @@ class CheckContainer:
         self._refuse_foreign()
         self.remove()
         try:
-            for name in VOLUMES:
+            for name in self._volumes():
                 self.docker.run(["volume", "create", "--label", LABEL, self._volume(name)])
             return self._follow(json.dumps(specification).encode(), gpu, log)
         finally:
@@ -80,18 +97,18 @@ class CheckContainer:
 
     def remove(self) -> None:
         """Remove the container of this name and its volumes, also those a killed run has left."""
-        self.docker.remove_container(self.request.container)
+        self.docker.remove_container(self.name)
         for name in VOLUMES:
             self._remove_volume(self._volume(name))
 
     def _refuse_foreign(self) -> None:
         """Leave a container alone that runs for another installation on this host."""
-        found = self.docker.container(self.request.container) or {}
+        found = self.docker.container(self.name) or {}
         place = ((found.get("Config") or {}).get("Labels") or {}).get(PLACE_LABEL)
         running = bool((found.get("State") or {}).get("Running"))
         if running and place not in (None, self.place):
             raise SttError(
-                f"container {self.request.container}",
+                f"container {self.name}",
                 found=f"it runs with the checks of {place}",
                 needed="a name that no other installation on this host uses now",
                 fix="wait for its end, or choose another container name",
@@ -104,15 +121,13 @@ class CheckContainer:
         arguments = [
             "run",
             "--interactive",
-            f"--name={request.container}",
+            f"--name={self.name}",
             f"--label={LABEL}",
             f"--label={PLACE_LABEL}={self.place}",
             "--read-only",
-            f"--tmpfs={TEMPORARY}",
             "--network=none",
             "--cap-drop=ALL",
             "--security-opt=no-new-privileges",
-            f"--user={USER}",
             f"--memory={request.memory_bytes}",
             f"--memory-swap={request.memory_bytes}",
             f"--pids-limit={PIDS_LIMIT}",
@@ -123,12 +138,21 @@ class CheckContainer:
         ]
         if gpu:
             arguments += ["--gpus=all", "--env=NVIDIA_DRIVER_CAPABILITIES=compute,utility"]
+        if self.part.everything:
+            arguments += ["--user=0", "--cap-add=DAC_OVERRIDE", f"--env=TMPDIR={SCRATCH}"]
+            arguments.append(f"--tmpfs={SCRATCH}:{TEMPORARY}")
+        else:
+            arguments += [f"--user={request.uid}", f"--tmpfs=/tmp:{TEMPORARY}"]
         for place, path in request.mounts().items():
             arguments.append(f"--volume={path}:{place}{suffix}")
-        for name, place in VOLUMES.items():
+        for name, place in self._volumes().items():
             arguments.append(f"--volume={self._volume(name)}:{place}")
-        command = ["/checks/checks.pyz", f"--phase={request.phase}", "--spec=-"]
-        return [*arguments, "--entrypoint=python3", self.image_id, *command]
+        only = [f"--only={step}/{name}" for step, name in self.part.only]
+        command = ["/checks/checks.pyz", f"--phase={request.phase}", "--spec=-", *only]
+        return [*arguments, f"--entrypoint={self.part.python}", self.part.image_id, *command]
+
+    def _volumes(self) -> Mapping[str, str]:
+        return {} if self.part.everything else VOLUMES
 
     def _follow(self, specification: bytes, gpu: bool, log: IO[bytes]) -> ContainerRun:
         argv = [self.docker.docker, *self.arguments(gpu=gpu)]
@@ -153,7 +177,7 @@ class CheckContainer:
             finally:
                 # Killing the client would leave the container behind: the engine is asked first.
                 if process.poll() is None:
-                    self.docker.run(["kill", self.request.container], check=False)
+                    self.docker.run(["kill", self.name], check=False)
                     self._end(process)
         run.seconds = round(time.monotonic() - started, 3)
         run.exit_status = process.returncode
@@ -185,7 +209,7 @@ class CheckContainer:
                     _take(line, run)
                 if len(pending) > MAXIMUM_LINE:
                     raise SttError(
-                        f"container {self.request.container}",
+                        f"container {self.name}",
                         found=f"a line of more than {MAXIMUM_LINE} bytes",
                         needed="one JSON line a check",
                         fix="use the check archive of this collection",
@@ -201,7 +225,7 @@ class CheckContainer:
             process.wait()
 
     def _read_state(self, run: ContainerRun, log: Path, begin: int) -> None:
-        found = self.docker.container(self.request.container)
+        found = self.docker.container(self.name)
         state = (found or {}).get("State") or {}
         run.out_of_memory = bool(state.get("OOMKilled"))
         if run.exit_status in CANNOT_START and not run.messages:
@@ -219,9 +243,9 @@ class CheckContainer:
                 "then restart Docker), or set the GPU policy of this host to absent"
             )
         elif "executable file not found" in said or run.exit_status != CANNOT_START[0]:
-            fix = "use an engine image: it has python3 on its PATH"
+            fix = "use an engine image: it has python3 on its PATH, or its command names it"
         return SttError(
-            f"container {self.request.container} of image {self.image_id}",
+            f"container {self.name} of image {self.part.image_id}",
             found=f"docker run ends with exit status {run.exit_status}: {text}",
             needed="a container that starts",
             fix=fix,
@@ -229,7 +253,7 @@ class CheckContainer:
         )
 
     def _volume(self, name: str) -> str:
-        return f"{self.request.container}-{name}"
+        return f"{self.name}-{name}"
 
     def _remove_volume(self, name: str) -> None:
         done = self.docker.run(["volume", "inspect", name], check=False)

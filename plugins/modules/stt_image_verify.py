@@ -11,11 +11,106 @@ module: stt_image_verify
 version_added: 0.1.0
 short_description: Check an engine image in a container, as production will run it
 description:
-  - Starts one container of the image with both models mounted, as production will, and runs every
-    check of the runbook's step R4 in it - user and isolation, mounted models and their hashes,
-    torch and torchaudio, every CUDA library by loading it, CUDA by computing, permissions.
+  - With O(phase=R4) starts one container of the image with both models mounted, as production will,
+    and runs every check of the runbook's step R4 in it - user and isolation, mounted models and
+    their hashes, torch and torchaudio, every CUDA library by loading it, CUDA by computing,
+    permissions.
+  - With O(phase=R2) judges the image alone, before anything uses it, against its base - processor,
+    C and C++ library that every added program needs, dangling links, secrets, OS packages,
+    Python packages, CUDA libraries, imports, user, port and labels - and lists what is inside.
   - Each check runs in a process of its own, so that a crash or a hang is that check's result alone.
     A check without a result is an error.
+options:
+  phase:
+    description: V(R2) judges the image alone, V(R4) together with O(models), which it then needs.
+    type: str
+    choices: [R2, R4]
+    default: R4
+  base:
+    description:
+      - With O(phase=R2) the base image by id or reference. Without it the base is found by the
+        labels C(org.opencontainers.image.base.name) and C(stt.engine.base-digest). It must be on
+        the host, because only what is added to it is judged.
+    type: str
+    default: ''
+  models:
+    description:
+      - The models that are mounted read-only below C(/app/models). Required with O(phase=R4), not
+        used with O(phase=R2).
+    type: dict
+    suboptions:
+      ctranslate2:
+        description: Directory of the converted model; mounted as C(ctranslate2_model).
+        type: path
+        required: true
+      transformers:
+        description: Directory of the original model; leave it out where nothing needs it.
+        type: path
+      name:
+        description:
+          - The original model's repository with C(/) replaced by C(_); its directory's name in the
+            container, and the name by which clips that are meant for it are known.
+        type: str
+        required: true
+  expected:
+    description:
+      - Values that are held against what is found. What is left out comes from the image's labels
+        and from the converted model's manifest.
+    type: dict
+    default: {}
+    suboptions:
+      torch:
+        description: Version of torch; without a local part (C(+cu129)) any build of it is right.
+        type: str
+      torchaudio:
+        description: Version of torchaudio; torch's where neither this nor a label names it.
+        type: str
+      cuda:
+        description: CUDA version that torch is built for, such as V(12.9).
+        type: str
+      quantization:
+        description: How the converted model's weights are stored.
+        type: str
+      mel_bins:
+        description:
+          - Mel bins that the models take; where the manifest does not tell, the original's
+            C(config.json) does.
+        type: int
+      uid:
+        description: User id that the image and the container run as; 2000 where nobody names it.
+        type: int
+      user:
+        description:
+          - Name of that user; C(stt-user) for this collection's own image, any for another engine.
+        type: str
+      port:
+        description:
+          - Port that the image exposes and that another engine's service is asked on; 8003, or the
+            only one that another engine exposes.
+        type: int
+      os:
+        description: With O(phase=R2) what the base is, such as V(rhel8).
+        type: str
+      packages:
+        description:
+          - With O(phase=R2) the lock, name to version. Every one must be installed, and nothing
+            else beside what the base brought.
+        type: dict
+      modules:
+        description:
+          - With O(phase=R2) modules that must import, in the service's directory; this collection's
+            own service where none is named.
+        type: list
+        elements: str
+      glibc:
+        description: With O(phase=R2) the highest C(GLIBC) version that may be needed, else 2.28.
+        type: str
+      glibcxx:
+        description: With O(phase=R2) the highest C(GLIBCXX) version, else 3.4.25.
+        type: str
+      cxxabi:
+        description: With O(phase=R2) the highest C(CXXABI) version, else 1.3.11.
+        type: str
 extends_documentation_fragment:
   - stt.engine.verify
 """
@@ -32,6 +127,17 @@ EXAMPLES = r"""
     gpu: auto
     logs_directory: /opt/stt/releases/unsealed/logs
   register: checked
+
+- name: Judge the image before anything uses it
+  stt.engine.stt_image_verify:
+    phase: R2
+    image: "{{ built['image_id'] }}"
+    checks: /opt/stt/checks/checks-0123456789ab.pyz
+    expected:
+      packages:
+        torch: 2.8.0
+        ctranslate2: 4.8.5
+  register: judged
 """
 
 RETURN = r"""
@@ -96,6 +202,38 @@ planned:
   type: list
   elements: dict
   sample: [{"id": "R4.3", "name": "torch_cuda_build"}]
+components:
+  description:
+    - What is inside, for a bill of materials - every Python distribution and OS package.
+  returned: with O(phase=R2), when the checks ran
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: C(pypi), C(deb), C(rpm) or C(apk).
+      type: str
+      returned: always
+      sample: pypi
+    name:
+      description: Its name.
+      type: str
+      returned: always
+      sample: ctranslate2
+    version:
+      description: Its version.
+      type: str
+      returned: always
+      sample: 4.8.5
+    licence:
+      description: The licence that it names; empty where it names none.
+      type: str
+      returned: always
+      sample: MIT
+    purl:
+      description: Its package URL.
+      type: str
+      returned: always
+      sample: pkg:pypi/ctranslate2@4.8.5
 container:
   description: The container's C(name), C(image_id), C(exit_status) and C(out_of_memory).
   returned: when the checks ran
@@ -163,24 +301,26 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._verify import failure_message, verify
 from ansible_collections.stt.engine.plugins.module_utils._verify_request import (
-    Phase,
     VerifyRequest,
-    arguments,
+    image_arguments,
 )
-
-PHASE: Phase = "R4"
 
 
 def main() -> None:
     """Read the parameters, have the phase judged, and speak to Ansible."""
-    module = AnsibleModule(argument_spec=arguments(PHASE), supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=image_arguments(),
+        supports_check_mode=True,
+        required_if=[("phase", "R4", ["models"])],
+    )
+    phase = module.params["phase"]
     try:
-        request = VerifyRequest.from_params(PHASE, module.params)
+        request = VerifyRequest.from_params(phase, module.params)
         result = verify(request, check_mode=module.check_mode)
     except SttError as error:
         module.fail_json(**error.result())
     if result["verdict"] == "failed" and module.params["fail_on_verdict"]:
-        module.fail_json(msg=failure_message(PHASE, result["checks"]), **result)
+        module.fail_json(msg=failure_message(phase, result["checks"]), **result)
     module.exit_json(**result)
 
 

@@ -31,7 +31,9 @@ options:
         type: path
         required: true
       transformers:
-        description: Directory of the original model; leave it out for an image without torch.
+        description:
+          - Directory of the original model; it may be left out for an image without torch, and not
+            with O(reference_image).
         type: path
       name:
         description:
@@ -215,7 +217,7 @@ from ansible_collections.stt.engine.plugins.module_utils._verify import failure_
 from ansible_collections.stt.engine.plugins.module_utils._verify_request import (
     Phase,
     VerifyRequest,
-    arguments,
+    model_arguments,
 )
 
 PHASE: Phase = "R5"
@@ -223,7 +225,7 @@ PHASE: Phase = "R5"
 
 def main() -> None:
     """Read the parameters, have the phase judged, and speak to Ansible."""
-    module = AnsibleModule(argument_spec=arguments(PHASE), supports_check_mode=True)
+    module = AnsibleModule(argument_spec=model_arguments(), supports_check_mode=True)
     try:
         request = VerifyRequest.from_params(PHASE, module.params)
         result = verify(request, check_mode=module.check_mode)

@@ -15,12 +15,17 @@ from ansible_collections.stt.engine.plugins.module_utils._model_manifest import 
     hash_files,
     manifest_path,
 )
-from ansible_collections.stt.engine.plugins.module_utils._verify import collect, verify
+from ansible_collections.stt.engine.plugins.module_utils._verify import verify
+from ansible_collections.stt.engine.plugins.module_utils._verify_collect import STEPS as ALL_STEPS
+from ansible_collections.stt.engine.plugins.module_utils._verify_collect import collect
 from ansible_collections.stt.engine.plugins.module_utils._verify_container import ContainerRun
 from ansible_collections.stt.engine.plugins.module_utils._verify_request import (
-    Subject,
     VerifyRequest,
-    arguments,
+    image_arguments,
+    model_arguments,
+)
+from ansible_collections.stt.engine.plugins.module_utils._verify_subject import (
+    Subject,
     describe_subject,
     reuse_key,
     specification,
@@ -74,8 +79,8 @@ def subject_of(request: VerifyRequest) -> Subject:
 
 
 def test_only_the_model_checks_take_alternatives() -> None:
-    assert "alternatives" in arguments("R5")["models"]["options"]
-    assert "alternatives" not in arguments("R4")["models"]["options"]
+    assert "alternatives" in model_arguments()["models"]["options"]
+    assert "alternatives" not in image_arguments()["models"]["options"]
 
 
 def test_each_is_mounted_and_told_with_its_manifest_s_files(host: Path) -> None:
@@ -163,11 +168,11 @@ def test_a_comparison_that_was_not_planned_is_an_error_by_name(host: Path) -> No
     wanted = subject_of(asked(host, "float32")).comparison()
     names = [name for _step, name in wanted]
     assert names == ["reference_float32", "quantization_int8_float16", "quantization_float32"]
-    _planned, checks = collect("R5", run_with(*names), 60, wanted)
+    _planned, checks = collect(ALL_STEPS["R5"], run_with(*names), 60, wanted)
     assert {check["status"] for check in checks} == {"passed"}
-    _planned, checks = collect("R5", run_with(*names[:2]), 60, wanted)
+    _planned, checks = collect(ALL_STEPS["R5"], run_with(*names[:2]), 60, wanted)
     (lost,) = [check for check in checks if check["status"] == "error"]
     assert (lost["id"], lost["name"]) == ("R5.9", "quantization_float32")
     assert lost["found"].startswith("no result: it was not planned; the container ended")
-    _planned, checks = collect("R5", run_with(), 60, wanted)
+    _planned, checks = collect(ALL_STEPS["R5"], run_with(), 60, wanted)
     assert [check["name"] for check in checks if check["status"] == "error"] == names

@@ -1,0 +1,206 @@
+# Copyright (c) stt.engine contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the containers that a phase needs and puts their results together."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import IO, Any
+
+from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
+from ansible_collections.stt.engine.plugins.module_utils._verify_base import BaseImage, read_base
+from ansible_collections.stt.engine.plugins.module_utils._verify_collect import (
+    GATES_OF_ENGINE,
+    GATES_OF_FILES,
+    STEPS,
+    SUITE,
+    collect,
+)
+from ansible_collections.stt.engine.plugins.module_utils._verify_container import (
+    CheckContainer,
+    ContainerRun,
+    Part,
+    result_key,
+)
+from ansible_collections.stt.engine.plugins.module_utils._verify_request import VerifyRequest
+from ansible_collections.stt.engine.plugins.module_utils._verify_subject import (
+    Subject,
+    describe_subject,
+    environment_of,
+    exposed_ports,
+    specification,
+)
+
+GATES = STEPS["R2"][0]
+FILES = "files"
+ENGINE = "engine"
+REFERENCE = "reference"
+# What a check says in its evidence that the image need not have, and lacks.
+LACKS = "lacks"
+# They are about the judged image; the reference image is held against its own labels.
+OF_THE_IMAGE = frozenset({"torch", "torchaudio", "cuda", "user", "uid", "port"})
+# A Python distribution's own description: by it the checks know what the base brought.
+DESCRIPTIONS = (".dist-info/METADATA", ".egg-info/PKG-INFO")
+SHORT_ID = 12
+Check = dict[str, Any]
+
+
+@dataclass
+class Judged:
+    """What was planned, one result for each, and how the containers ended."""
+
+    planned: list[dict[str, str]] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    runs: list[ContainerRun] = field(default_factory=list)
+
+    def add(self, other: Judged) -> None:
+        """Put another container's results behind these."""
+        self.planned += other.planned
+        self.checks += other.checks
+        self.runs += other.runs
+
+    def most(self, figure: str) -> int | None:
+        """The highest of a figure that each container's end tells."""
+        told = [
+            message["finished"].get(figure)
+            for run in self.runs
+            for message in run.messages
+            if isinstance(message.get("finished"), dict)
+        ]
+        return max((value for value in told if value is not None), default=None)
+
+
+@dataclass
+class PhaseRun:
+    """One phase on one image; all its containers together have the request's time."""
+
+    docker: DockerCli
+    request: VerifyRequest
+    subject: Subject
+    gpu: bool
+    log: IO[bytes]
+    started: float = field(default_factory=time.monotonic)
+
+    def judge_image(self, image: Mapping[str, Any], base: BaseImage) -> Judged:
+        """Phase R2: what the image adds to its base, then what is installed in it."""
+        container = f"{self.request.container}-base"
+        content = read_base(self.docker, base, container, self._time_left())
+        document = {
+            **self._document(self.subject),
+            "image": describe_image(self.docker, image),
+        }
+        told = {
+            "name": base.name,
+            "identities": list(base.identities),
+            "layers": list(base.layers),
+            "packages": content.packages,
+        }
+        few = {path: one for path, one in content.files.items() if path.endswith(DESCRIPTIONS)}
+        judged = self._run(
+            Part(self.subject.image_id, FILES, everything=True, python=self.subject.python),
+            {**document, "part": FILES, "base": {**told, "files": content.files}},
+            [(GATES, name) for name in GATES_OF_FILES],
+        )
+        judged.add(
+            self._run(
+                Part(self.subject.image_id, python=self.subject.python),
+                {**document, "part": ENGINE, "base": {**told, "files": few}},
+                [(GATES, name) for name in GATES_OF_ENGINE],
+            )
+        )
+        return judged
+
+    def judge_models(self, reference: Mapping[str, Any] | None) -> Judged:
+        """Phases R4 and R5; what the image has no packages for is judged in the reference image."""
+        judged = self._run(
+            Part(self.subject.image_id, python=self.subject.python),
+            self._document(self.subject),
+            self.subject.comparison(),
+        )
+        keys = lacking_keys(judged.checks)
+        if reference is None or not keys:
+            return judged
+        expected = {
+            name: value for name, value in self.request.expected.items() if name not in OF_THE_IMAGE
+        }
+        other = describe_subject(replace(self.request, expected=expected), reference)
+        part = Part(other.image_id, REFERENCE, only=tuple(keys), python=other.python)
+        found = self._run(part, self._document(other), keys)
+        judged.checks = in_place(judged.checks, found.checks, other.image_id)
+        judged.runs += found.runs
+        return judged
+
+    def _document(self, subject: Subject) -> dict[str, Any]:
+        return specification(self.request, subject, gpu_given=self.gpu)
+
+    def _run(
+        self, part: Part, document: Mapping[str, Any], wanted: Sequence[tuple[str, str]]
+    ) -> Judged:
+        request = replace(self.request, timeout=self._time_left())
+        run = CheckContainer(self.docker, request, part).run(document, gpu=self.gpu, log=self.log)
+        steps = list(dict.fromkeys(step for step, _name in part.only)) or STEPS[request.phase]
+        suite = f"{SUITE}_{part.name}" if part.name else SUITE
+        planned, checks = collect(steps, run, self.request.timeout, wanted, suite)
+        return Judged(planned, checks, [run])
+
+    def seconds(self) -> float:
+        """How long it has taken."""
+        return round(time.monotonic() - self.started, 3)
+
+    def _time_left(self) -> float:
+        # Never nothing: whoever is late is told by the container that is stopped at once.
+        return max(1.0, self.request.timeout - self.seconds())
+
+
+def lacking_keys(checks: Sequence[Check]) -> list[tuple[str, str]]:
+    """The checks that were skipped, or held against less, for want of packages in the image."""
+    return [
+        result_key(check)
+        for check in checks
+        if check["status"] in ("skipped", "passed") and check["evidence"].get(LACKS)
+    ]
+
+
+def in_place(checks: Sequence[Check], others: Sequence[Check], image_id: str) -> list[Check]:
+    """The results with those of a reference image in the places of the same checks."""
+    short = image_id.removeprefix("sha256:")[:SHORT_ID]
+    told = {
+        result_key(check): {
+            **check,
+            "found": f"in the reference image {short}: {check['found']}",
+            "evidence": {**check["evidence"], "image": image_id},
+        }
+        for check in others
+    }
+    placed = []
+    for check in checks:
+        other = told.pop(result_key(check), None)
+        if other is not None and check["status"] == "passed":
+            other["evidence"]["in_engine_image"] = check["evidence"]
+        placed.append(other or check)
+    return [*placed, *told.values()]
+
+
+def describe_image(docker: DockerCli, image: Mapping[str, Any]) -> dict[str, Any]:
+    """The judged image's configuration, as the checks are told."""
+    config: Mapping[str, Any] = image.get("Config") or {}
+    return {
+        "architecture": str(image.get("Architecture", "")),
+        "user": str(config.get("User") or ""),
+        "ports": exposed_ports(config),
+        "layers": list((image.get("RootFS") or {}).get("Layers") or ()),
+        "labels": dict(config.get("Labels") or {}),
+        "environment": environment_of(config),
+        "history": _history(docker, str(image["Id"])),
+    }
+
+
+def _history(docker: DockerCli, image_id: str) -> list[str]:
+    """The commands that made an image, the oldest first."""
+    form = ["--no-trunc", "--format", "{{json .CreatedBy}}"]
+    done = docker.run(["image", "history", *form, image_id])
+    return [str(json.loads(line)) for line in reversed(done.text.splitlines())]
