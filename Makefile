@@ -61,6 +61,14 @@ faults: lab-up ## plant every fault that a test knows, and print how each ended 
 bench-model: lab-up ## measure fetching and converting 1.6 GB beside hf, curl and the converter (about 15 minutes; after make release)
 	@python -m tests.bench model $(ARGS)
 
+.PHONY: bench-image
+bench-image: lab-up ## measure building the image beside a plain docker build: cold, app-only, no change (about 30 minutes; after make release)
+	@python -m tests.bench image $(ARGS)
+
+.PHONY: bench-service
+bench-service: lab-up ## load the service with 8 clients, bad uploads and a stop in mid-flight (about 5 minutes; after make release)
+	@python -m tests.bench service $(ARGS)
+
 .PHONY: test
 test: SETUP := test
 test: setup ## run every test: lint, units, sanity, integration, molecule and a whole release in the lab

@@ -84,7 +84,7 @@ PHASES: tuple[Phase, ...] = (
             Item(
                 "image",
                 {"ko": "이미지 빌드 성공", "en": "Image built"},
-                ("R2.1/*", "R2.3/*"),
+                ("R2.1/*", "R2.3/*", "R2.5/*"),
                 but_not=("R2.3/library_path",),
                 measure="image",
                 planned="7.3 GB",
@@ -209,7 +209,7 @@ CRITERIA: tuple[Item, ...] = (
     Item(
         "cuda_libraries",
         {"ko": "CUDA 라이브러리 모두 로드", "en": "CUDA libraries all load"},
-        ("R4.3/cuda_libraries",),
+        ("R2.5/cuda_libraries", "R4.3/cuda_libraries"),
     ),
     Item(
         "torch",

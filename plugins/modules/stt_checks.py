@@ -55,7 +55,8 @@ options:
         default: {}
       skip_reason:
         description:
-          - Why the statement cannot be judged here; when given, the result is a skip with this reason.
+          - Why the statement cannot be judged here. When given, the result is a skip with this
+            reason.
         type: str
         default: ''
   results:

@@ -5,15 +5,16 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.release.conftest import Lab, Run
+from tests.release.conftest import CHECKOUT, Lab, Run
 
 STEPS = {
-    *("R1.1", "R1.2", "R1.3", "R2.1", "R2.2", "R2.3", "R2.4", "R3.1", "R3.2", "R3.3"),
+    *("R1.1", "R1.2", "R1.3", "R2.1", "R2.2", "R2.3", "R2.4", "R2.5", "R3.1", "R3.2", "R3.3"),
     *("R4.1", "R4.2", "R4.3", "R4.4", "R5.1", "R5.2", "R5.3", "R5.4", "R6.1", "R6.2", "R6.3"),
 }  # fmt: skip
 
@@ -82,6 +83,22 @@ def test_the_image_is_the_cuda_one_and_carries_its_tags(lab: Lab) -> None:
     assert ids[0] == ids[1]
     size = int(lab.ssh(f"docker image inspect --format '{{{{.Size}}}}' {name}"))
     assert size > 6_000_000_000
+
+
+@pytest.mark.usefixtures("released")
+def test_the_bill_of_materials_names_every_locked_package(lab: Lab) -> None:
+    bill = json.loads((lab.newest() / "sbom.cdx.json").read_bytes())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    listed = {(one["name"], one["version"].partition("+")[0]) for one in bill["components"]}
+    locked = {
+        (package, version.partition("+")[0])
+        for file in (CHECKOUT / "docker" / "locks" / "full-cu128").glob("*.txt")
+        for package, version in re.findall(r"^([a-z0-9-]+)==(\S+)", file.read_text(), re.MULTILINE)
+    }
+    assert len(locked) > 40
+    assert {(re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in listed} >= locked
+    image = bill["metadata"]["component"]["hashes"][0]["content"]
+    assert lab.report()["image"]["image_id"] == f"sha256:{image}"
 
 
 @pytest.mark.usefixtures("released")

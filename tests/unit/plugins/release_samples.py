@@ -43,6 +43,7 @@ CHECK_NAMES = {
     "R2.1": ["image_built"],
     "R2.2": ["build_watched"],
     "R2.3": ["image_size", "library_path", "platform"],
+    "R2.5": ["glibc", "cuda_libraries", "secrets"],
     "R3.1": ["model_fetched", "conversion"],
     "R3.2": ["sizes"],
     "R3.3": ["structure", "original_files"],
