@@ -14,6 +14,9 @@ from stt_engine.application import create_app
 from stt_engine.config import Settings
 from stt_engine.service import Service
 
+# Longer than a proxy in front keeps an idle connection: it must be the one to close it.
+KEEP_ALIVE_SECONDS = 75
+
 
 class Server(uvicorn.Server):
     """Goes on listening after a signal until everything accepted has been answered.
@@ -33,6 +36,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
             )
         )
 

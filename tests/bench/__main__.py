@@ -7,12 +7,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.bench import faults, image, model
+from tests.bench import faults, image, model, service
 
 COMMANDS = {
     "faults": faults,
     "image": image,
     "model": model,
+    "service": service,
 }
 
 
