@@ -27,6 +27,7 @@ LIBRARIES = (
     "ctranslate2",
     "fastapi",
     "uvicorn",
+    "python-multipart",
     "prometheus-client",
     "av",
     "numpy",

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, cast
 
+# Starlette does without it until the first upload, but a missing one must be a failed start.
+import python_multipart  # noqa: F401
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request

@@ -161,6 +161,35 @@ def test_a_stopping_service_sends_the_new_elsewhere(
     assert service.exit_status() == 0
 
 
+def test_a_stop_under_load_answers_everything_that_was_done(
+    start_service: StartService, tiny_model: Path
+) -> None:
+    """Clients that go on until nobody listens: what was transcribed has reached one of them."""
+    service = start_service(STT_MODEL_PATH=str(tiny_model), STT_QUEUE="3")
+    service.wait_until_healthy()
+
+    def send_until_refused(_number: int) -> list[int]:
+        statuses = []
+        while True:
+            try:
+                statuses.append(service.transcribe(CLIPS / "en-order.flac").status_code)
+            except httpx.TransportError:
+                # The port is closed, or was while this connection waited to be taken.
+                return statuses
+
+    with ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(send_until_refused, number) for number in range(8)]
+        while sum(event["event"] == "transcribed" for event in service.events()) < 10:
+            assert service.process.poll() is None
+        service.terminate()
+        assert service.exit_status() == 0
+        statuses = [status for client in clients for status in client.result()]
+
+    done = sum(event["event"] == "transcribed" for event in service.events())
+    assert statuses.count(200) == done >= 10
+    assert set(statuses) <= {200, 429, 503}
+
+
 def test_a_stop_waits_for_an_upload_that_has_begun(
     start_service: StartService, tiny_model: Path
 ) -> None:
