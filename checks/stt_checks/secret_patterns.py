@@ -16,7 +16,7 @@ TOKENS = {
     "an npm token": r"\bnpm_[A-Za-z0-9]{36}\b",
     "a Docker token": r"\bdckr_[a-z]+_[A-Za-z0-9_-]{20,}",
     "an AWS key": r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-    "a Google key": r"\bAIza[0-9A-Za-z_-]{35}\b",
+    "a Google key": r"\bAIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])",
     "a Slack token": r"\bxox[abprs]-[0-9A-Za-z-]{20,}",
     "a JSON web token": r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
     "a private key": (
