@@ -3,7 +3,8 @@
 """The verification modules over SSH on a real engine, with an image that is no engine image.
 
 The base image has a Python and nothing else, which is enough to show how a container of checks is
-started, followed and removed, and that whatever such an image lacks fails by name.
+started, followed and removed. Labelled as this collection's own, whatever it lacks fails by name;
+without the label it is another engine, which need not have it.
 """
 
 from __future__ import annotations
@@ -31,11 +32,20 @@ def archive_of(source: str) -> bytes:
     return packed.getvalue()
 
 
+class BareHost(VerifyHost):
+    """Also has an image that calls itself an engine of this collection and holds none."""
+
+    @property
+    def bare(self) -> str:
+        return f"{self.prefix}-bare"
+
+
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VerifyHost]:
-    host = VerifyHost()
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BareHost]:
+    host = BareHost()
     try:
         host.carry()
+        host.derive(BASE, "LABEL stt.engine.variant=full", name="bare")
         directory = write_ctranslate2(tmp_path_factory.mktemp("model"))
         files = {path.name: path.read_bytes() for path in directory.iterdir()}
         host.put(files, "models/converted")
@@ -45,18 +55,21 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VerifyHost]:
 
 
 @pytest.fixture
-def other_archive(host: VerifyHost) -> Iterator[None]:
+def other_archive(host: BareHost) -> Iterator[None]:
     """Whatever a test puts in the archive's place goes at its end."""
     original = host.ssh_bytes(f"cat {host.directory}/checks/checks.pyz")
     yield
     host.put({"checks.pyz": original}, "checks")
 
 
-def verify(host: VerifyHost, module: str = "stt_image_verify", **changes: Any) -> dict[str, Any]:
-    return host.verify(module, BASE, f"{host.directory}/models/converted", **changes)
+def verify(
+    host: BareHost, module: str = "stt_image_verify", image: str = "", **changes: Any
+) -> dict[str, Any]:
+    where = f"{host.directory}/models/converted"
+    return host.verify(module, image or host.bare, where, **changes)
 
 
-def test_the_container_is_locked_down_and_what_the_image_lacks_fails(host: VerifyHost) -> None:
+def test_the_container_is_locked_down_and_what_the_image_lacks_fails(host: BareHost) -> None:
     done = verify(host)
     assert done["failed"] is True
     assert done["changed"] is False
@@ -95,13 +108,13 @@ def test_the_container_is_locked_down_and_what_the_image_lacks_fails(host: Verif
     assert "ModuleNotFoundError: No module named 'torch'" in log
 
 
-def test_a_failed_verdict_may_be_returned_instead(host: VerifyHost) -> None:
+def test_a_failed_verdict_may_be_returned_instead(host: BareHost) -> None:
     done = verify(host, fail_on_verdict=False)
     assert not done.get("failed", False)
     assert done["verdict"] == "failed"
 
 
-def test_logs_are_never_overwritten(host: VerifyHost) -> None:
+def test_logs_are_never_overwritten(host: BareHost) -> None:
     before = host.ssh(f"ls {host.directory}/logs").split()
     verify(host, fail_on_verdict=False)
     after = host.ssh(f"ls {host.directory}/logs").split()
@@ -122,7 +135,7 @@ def test_logs_are_never_overwritten(host: VerifyHost) -> None:
     ids=["nothing", "noise", "exit", "hang", "memory"],
 )
 def test_an_archive_without_results_is_an_error_of_every_step(
-    host: VerifyHost, source: str, changes: dict[str, Any], words: str
+    host: BareHost, source: str, changes: dict[str, Any], words: str
 ) -> None:
     host.put({"checks.pyz": archive_of(source)}, "checks")
     done = verify(host, **changes)
@@ -133,7 +146,7 @@ def test_an_archive_without_results_is_an_error_of_every_step(
     assert host.containers() == []
 
 
-def test_what_a_killed_run_left_is_removed_at_the_next_start(host: VerifyHost) -> None:
+def test_what_a_killed_run_left_is_removed_at_the_next_start(host: BareHost) -> None:
     label = "--label stt.engine.owner=stt.engine"
     host.ssh(
         f"docker volume create {label} {host.prefix}-cache && "
@@ -145,7 +158,7 @@ def test_what_a_killed_run_left_is_removed_at_the_next_start(host: VerifyHost) -
     assert host.containers() == []
 
 
-def test_a_container_of_somebody_else_is_left_alone(host: VerifyHost) -> None:
+def test_a_container_of_somebody_else_is_left_alone(host: BareHost) -> None:
     host.ssh(f"docker run --detach --name {host.prefix} --entrypoint sleep {BASE} 600")
     done = verify(host)
     assert done["failed"] is True
@@ -154,7 +167,7 @@ def test_a_container_of_somebody_else_is_left_alone(host: VerifyHost) -> None:
     host.ssh(f"docker container rm --force {host.prefix}")
 
 
-def test_a_container_of_another_installation_is_left_alone(host: VerifyHost) -> None:
+def test_a_container_of_another_installation_is_left_alone(host: BareHost) -> None:
     labels = "--label stt.engine.owner=stt.engine --label stt.engine.place=/somewhere/else"
     host.ssh(f"docker run --detach {labels} --name {host.prefix} --entrypoint sleep {BASE} 600")
     done = verify(host)
@@ -164,7 +177,7 @@ def test_a_container_of_another_installation_is_left_alone(host: VerifyHost) -> 
     host.ssh(f"docker container rm --force {host.prefix}")
 
 
-def test_a_missing_image_is_one_sentence_and_skips_in_check_mode(host: VerifyHost) -> None:
+def test_a_missing_image_is_one_sentence_and_skips_in_check_mode(host: BareHost) -> None:
     where = f"{host.directory}/models/converted"
     done = host.verify("stt_image_verify", "stt-engine:no-such", where)
     assert done["msg"] == (
@@ -176,13 +189,13 @@ def test_a_missing_image_is_one_sentence_and_skips_in_check_mode(host: VerifyHos
     assert done["changed"] is False
 
 
-def test_a_stopped_engine_is_one_sentence(host: VerifyHost) -> None:
+def test_a_stopped_engine_is_one_sentence(host: BareHost) -> None:
     done = verify(host, docker="/no/such/docker")
     assert done["failed"] is True
     assert "fix: install the package docker-ce-cli" in done["msg"]
 
 
-def test_check_mode_judges_and_keeps_no_log(host: VerifyHost) -> None:
+def test_check_mode_judges_and_keeps_no_log(host: BareHost) -> None:
     before = host.ssh(f"ls {host.directory}/logs").split()
     done = verify(host, check=True, fail_on_verdict=False)
     assert done["verdict"] == "failed"
@@ -192,7 +205,7 @@ def test_check_mode_judges_and_keeps_no_log(host: VerifyHost) -> None:
 
 
 @pytest.mark.usefixtures("other_archive")
-def test_a_passing_verdict_is_reused_until_something_moves(host: VerifyHost) -> None:
+def test_a_passing_verdict_is_reused_until_something_moves(host: BareHost) -> None:
     """A small archive of its own, because the real checks cannot pass in this image."""
     source = (
         "import json\n"
@@ -221,7 +234,7 @@ def test_a_passing_verdict_is_reused_until_something_moves(host: VerifyHost) -> 
     assert (third["verdict"], third["reused"]) == ("passed", False)
 
 
-def test_a_model_verification_names_what_fails_without_an_engine(host: VerifyHost) -> None:
+def test_a_model_verification_names_what_fails_without_an_engine(host: BareHost) -> None:
     done = verify(host, "stt_model_verify", clips=f"{host.directory}/clips")
     assert done["failed"] is True
     wrong = failing(done)
@@ -232,9 +245,48 @@ def test_a_model_verification_names_what_fails_without_an_engine(host: VerifyHos
     assert "R5.1 structure" not in wrong
 
 
-def test_a_conversion_needs_an_engine_image(host: VerifyHost) -> None:
+def test_a_conversion_needs_an_engine_image(host: BareHost) -> None:
     done = host.convert(BASE)
     assert done["failed"] is True
     assert "found no ctranslate2 and no transformers and no torch in it" in done["msg"]
     assert "fix: convert with the full variant of the engine image" in done["msg"]
     assert host.containers() == []
+
+
+def test_another_engine_need_not_have_what_is_this_collections_own(host: BareHost) -> None:
+    done = verify(host, image=BASE, fail_on_verdict=False)
+    told = {f"{one['id']} {one['name']}": one for one in done["checks"]}
+    skipped = {key: one["found"] for key, one in told.items() if one["status"] == "skipped"}
+    assert skipped["R4.1 service_importable"].startswith("the image is another engine")
+    assert skipped["R4.3 torch_version"] == "this engine has no torch"
+    assert skipped["R4.3 cuda_libraries"] == "no CUDA libraries are installed here"
+    assert "R4.3 library_path" in skipped
+    # What production asks of every image is asked of this one too.
+    assert {"R4.1 container_user", "R4.4 logs_writable"} <= set(failing(done))
+
+    done = verify(host, "stt_model_verify", image=BASE, fail_on_verdict=False)
+    wrong = failing(done)
+    # The base's own command is an interpreter that ends at once.
+    assert "R5.7 service_health" in wrong
+    assert not any(key.startswith(("R5.2", "R5.3", "R5.8")) for key in wrong)
+
+
+def test_an_image_alone_is_judged_against_its_base(host: BareHost) -> None:
+    done = host.judge(BASE, base=BASE, fail_on_verdict=False)
+    told = {one["name"]: one for one in done["checks"]}
+    assert told["added_files"]["status"] == "passed"
+    assert told["added_files"]["evidence"]["files"] == 0
+    assert failing(done) == {"R2.5 user_and_port": "the image names no user, so that it would run "
+                             "as root"}  # fmt: skip
+    assert told["inventory"]["status"] == "passed"
+    assert {one["kind"] for one in done["components"]} == {"deb", "pypi"}
+    assert host.containers() == []
+    log = host.ssh(f"cat {done['log_path']}")
+    assert "--user=0 --cap-add=DAC_OVERRIDE" in log
+    assert "--user=2000" in log
+
+
+def test_an_image_that_names_no_base_is_told_how(host: BareHost) -> None:
+    done = host.judge(BASE)
+    assert done["failed"] is True
+    assert "base image: found no option base, and no label" in done["msg"]

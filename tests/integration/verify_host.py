@@ -111,6 +111,25 @@ class VerifyHost(BuildHost):
         }
         return self.module(module, arguments, check=check)
 
+    def judge(self, image: str, *, check: bool = False, **changes: Any) -> dict[str, Any]:
+        """Run stt_image_verify on an image alone, before there are models."""
+        arguments = {
+            "phase": "R2",
+            "image": image,
+            "checks": f"{self.directory}/checks/checks.pyz",
+            "container": self.prefix,
+            "logs_directory": f"{self.directory}/logs",
+            **changes,
+        }
+        return self.module("stt_image_verify", arguments, check=check)
+
+    def derive(self, image: str, *lines: str, name: str = "derived") -> str:
+        """An image with something more in it: small layers on top of another."""
+        tag = f"{self.prefix}-{name}"
+        text = "\n".join((f"FROM {image}", "USER 0", *lines, "USER 2000", ""))
+        self.ssh(f"docker build --quiet --tag {tag} - >/dev/null", text.encode())
+        return tag
+
     def weaken(self, model: str) -> None:
         """Shrink what both encoder layers compute: the scales of their int8 weights."""
         data = bytearray(self.ssh_bytes(f"cat {model}/model.bin"))
