@@ -113,6 +113,11 @@ options:
         type: str
 extends_documentation_fragment:
   - stt.engine.verify
+notes:
+  - With O(phase=R2) a second container, C(<container>-files), reads every file of the image, also
+    those that only root may read. It runs as root with the capability C(DAC_OVERRIDE) alone, with
+    the same read-only root file system and without a network. A third, C(<container>-base), is made
+    of the base and never started.
 """
 
 EXAMPLES = r"""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 import subprocess
@@ -170,3 +171,19 @@ def test_the_checks_take_nothing_from_plugins_but_readers_of_files() -> None:
     assert all(not path.readlink().is_absolute() for path in links)
     for path in SOURCE.rglob("*.py"):
         assert "ansible" not in path.read_text(encoding="utf-8"), path
+
+
+def test_the_checks_use_nothing_that_python_3_9_does_not_have() -> None:
+    """Another engine may bring an older Python than this collection's own image."""
+    newer = {"file_digest", "UTC", "pairwise", "StrEnum", "ExceptionGroup", "TaskGroup"}
+    for path in sorted(SOURCE.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path), feature_version=(3, 9))
+        for node in ast.walk(tree):
+            name = getattr(node, "attr", None) or getattr(node, "id", None)
+            assert name not in newer, f"{path.name}:{getattr(node, 'lineno', 0)} uses {name}"
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "zip":
+                words = {keyword.arg for keyword in node.keywords}
+                assert "strict" not in words, f"{path.name}:{node.lineno} uses zip(strict=...)"
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "dataclass":
+                words = {keyword.arg for keyword in node.keywords}
+                assert not words & {"slots", "kw_only"}, f"{path.name}:{node.lineno}"
