@@ -6,7 +6,7 @@
 
 Packages go into the environment of the interpreter that runs this, by hash and without their
 dependencies: the lock is complete. Where they come from is in INDEX_URL ("none": no index),
-TORCH_INDEX_URL and FIND_LINKS; a CA bundle and index credentials are in the build's secrets.
+TORCH_INDEX_URL and FIND_LINKS; CA bundle, index credentials and proxy are in the build's secrets.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import py_compile
+import re
 import subprocess
 import sys
 import sysconfig
@@ -29,6 +30,7 @@ from locks.pip_command import PipError, index_arguments, pip
 # 2020-01-01: every file that a layer adds carries this time, whenever it was built.
 EPOCH_NS = 1577836800 * 10**9
 SECRETS = Path("/run/secrets")
+PROXY = re.compile(r"https?://([^\s/?#@]+@)?([\w.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?/?")
 # Directories in which the builder mounts something during the step.
 MOUNT_PARENTS = ("/etc", "/run", "/run/secrets", "/tmp")
 # Fixed, not the number of processors: what is compiled together decides some bytes.
@@ -108,13 +110,32 @@ def compile_listed(names: list[str]) -> None:
 
 
 def use_secrets() -> None:
-    """Let pip verify with the CA bundle and log in with the netrc of the build, where given."""
+    """Let pip use the secrets of the build, where given: a CA bundle, a netrc, a proxy.
+
+    Through the environment of this process, which ends with the step: nothing of it is kept.
+    """
     bundle = SECRETS / "ca"
     if bundle.is_file():
         os.environ["PIP_CERT"] = str(bundle)
     credentials = SECRETS / "netrc"
     if credentials.is_file():
         os.environ["NETRC"] = str(credentials)
+    proxy = SECRETS / "proxy"
+    if proxy.is_file():
+        address = proxy_address(proxy.read_text())
+        os.environ.update(http_proxy=address, https_proxy=address)
+
+
+def proxy_address(text: str) -> str:
+    """Return the one address that the secret of a proxy holds; an error repeats nothing of it."""
+    address = text.strip()
+    if not PROXY.fullmatch(address):
+        raise LayerError(
+            f"secret proxy: found {len(address.splitlines())} lines that are not one address; "
+            "needed http://[user:password@]host[:port] alone; fix: write it so, with every sign "
+            "of user and password percent-encoded that is no letter or digit"
+        )
+    return address
 
 
 def indexes() -> list[str]:

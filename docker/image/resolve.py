@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from image.layer import indexes, use_secrets
+from image.layer import LayerError, indexes, use_secrets
 from locks.pip_command import PipError, pip
 
 LOCKS = Path(__file__).resolve().parent.parent / "locks"
@@ -29,15 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dest", required=True, type=Path)
     options = parser.parse_args(arguments)
-    use_secrets()
     with tempfile.TemporaryDirectory(prefix="stt-pip-") as directory:
         try:
+            use_secrets()
             pip(
                 "install", "--quiet", "--no-deps", "--require-hashes", "--no-cache-dir",
                 "--target", directory, "--requirement", str(LOCKS / "resolver.txt"),
                 *indexes(), isolated=False,
             )  # fmt: skip
-        except PipError as error:
+        except (LayerError, PipError, OSError) as error:
             print(error, file=sys.stderr)
             return 1
         command = [

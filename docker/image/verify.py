@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hold the packages of the image against what its labels will say, before the service goes in.
 
-    python3 verify.py --requirements full.in --cuda cu128 --torch 2.8.0
+    python3 verify.py --requirements full.in --cuda cu128 --label torch=2.8.0
 
 Adds nothing. A step of its own, so that a change of the service does not repeat it.
 """
@@ -26,32 +26,50 @@ from image.layer import EPOCH_NS, MOUNT_PARENTS, LayerError
 SITE_PACKAGES = Path(sysconfig.get_path("purelib"))
 
 
+def installed(name: str) -> str:
+    """Return the version of an installed package, or nothing."""
+    found = importlib.metadata.distributions(name=name, path=[str(SITE_PACKAGES)])
+    return next((distribution.version for distribution in found), "")
+
+
 def check_requirements(path: Path) -> None:
     """Refuse an image without one of the packages that the service itself imports."""
     wanted = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
     for requirement in filter(None, wanted):
         name, _unused, version = requirement.partition("==")
-        try:
-            found = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found = "nothing"
-        if found == "nothing" or (version and found.split("+")[0] != version):
+        found = installed(name)
+        if not found or (version and found.split("+")[0] != version):
             raise LayerError(
-                f"package {name}: found {found}; needed {version or 'any version'}; "
+                f"package {name}: found {found or 'nothing'}; needed {version or 'any version'}; "
                 f"fix: make the lock again from requirements/{path.name} with lock.py"
             )
 
 
-def check_torch(torch: str, cuda: str) -> None:
-    """Refuse another torch, or one for another CUDA, than the labels will say."""
-    facts = runpy.run_path(str(SITE_PACKAGES / "torch" / "version.py"))
-    found_cuda = "cu" + str(facts["cuda"]).replace(".", "") if facts["cuda"] else "no CUDA"
-    found_torch = facts["__version__"].split("+")[0]
-    if (found_torch, found_cuda) != (torch, cuda):
+def check_label(name: str, stated: str) -> None:
+    """Refuse a label that states another version than the installed one; empty: none."""
+    found = installed(name)
+    if found.split("+")[0] != stated:
         raise LayerError(
-            f"torch: found {found_torch} for {found_cuda} ({facts['__version__']}); needed {torch} "
-            f"for {cuda}; fix: set the build arguments TORCH and CUDA to what the lock holds, "
-            f"or make the lock for {cuda}"
+            f"label stt.engine.{name}: found {found or 'no such package'} in the image; needed "
+            f"{stated or 'no such package'}, as the label will say; fix: set the build argument "
+            f"{name.upper().replace('-', '_')} to what the lock holds, or make the lock again"
+        )
+
+
+def check_cuda(cuda: str) -> None:
+    """Refuse packages for another CUDA than the label will say: torch's, else that of cuBLAS."""
+    torch = SITE_PACKAGES / "torch" / "version.py"
+    if torch.is_file():
+        facts = runpy.run_path(str(torch))
+        source, release = f"torch {facts['__version__']}", facts["cuda"]
+    else:
+        source = f"nvidia-cublas-{cuda[:4]} {installed(f'nvidia-cublas-{cuda[:4]}') or 'missing'}"
+        release = ".".join(installed(f"nvidia-cublas-{cuda[:4]}").split(".")[:2])
+    found = "cu" + str(release).replace(".", "") if release else "no CUDA"
+    if found != cuda:
+        raise LayerError(
+            f"CUDA: found {found} ({source}); needed {cuda}; fix: set the build argument CUDA to "
+            f"what the lock holds, or make the lock for {cuda}"
         )
 
 
@@ -87,12 +105,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requirements", required=True, type=Path)
     parser.add_argument("--cuda", required=True)
-    parser.add_argument("--torch", required=True, help="empty for a variant without it")
+    parser.add_argument(
+        "--label", action="append", default=[], help="NAME=VERSION; no version: not in the image"
+    )
     options = parser.parse_args(arguments)
     try:
         check_requirements(options.requirements)
-        if options.torch:
-            check_torch(options.torch, options.cuda)
+        for label in options.label:
+            name, _unused, version = label.partition("=")
+            check_label(name, version)
+        check_cuda(options.cuda)
         check_library_path()
         check_dependencies()
     except (LayerError, OSError) as error:

@@ -78,7 +78,8 @@ def pip(*arguments: str, isolated: bool = True, quiet: bool = True) -> None:
     Isolated from this machine's own pip configuration, unless told otherwise. Not quiet: pip
     writes straight to this process's output.
     """
-    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    # Nobody is there to answer an index that asks for a password.
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
     if isolated:
         environment = {name: environment[name] for name in environment if name not in FOREIGN}
         environment["PIP_CONFIG_FILE"] = os.devnull

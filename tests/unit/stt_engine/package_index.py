@@ -30,11 +30,17 @@ class PackageIndex:
     pins: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def add(
-        self, name: str, version: str, *requires: str, tag: str = TAG, stated: bool = True
+        self,
+        name: str,
+        version: str,
+        *requires: str,
+        tag: str = TAG,
+        stated: bool = True,
+        below: str = "simple",
     ) -> str:
         """Add a wheel and return its sha256."""
         file_name = name.replace("-", "_")
-        directory = self.root / "simple" / name
+        directory = self.root / below / name
         directory.mkdir(parents=True, exist_ok=True)
         wheel = directory / f"{file_name}-{version}-{tag}.whl"
         info = f"{file_name}-{version}.dist-info"
