@@ -71,8 +71,13 @@ bench-service: lab-up ## load the service with 8 clients, bad uploads and a stop
 
 .PHONY: test
 test: SETUP := test
-test: setup ## run every test: lint, units, sanity, integration, molecule and a whole release in the lab
+test: setup ## run the tests: lint, units, sanity, integration, molecule and a whole release in the lab
 	@python scripts/run_tests.py $(ARGS)
+
+.PHONY: test-long
+test-long: SETUP := test
+test-long: setup ## run what is too long for every run: releases with drift, brought models, slim, an engine of one's own (about 20 minutes)
+	@python scripts/run_tests.py lab long
 
 .PHONY: lint
 lint: setup ## run the quick judges only: ruff, mypy, yamllint, ansible-lint, licences, specs, build

@@ -47,6 +47,8 @@ CACHE = Path(os.environ.get("STT_CACHE") or Path.home() / ".cache" / "stt-engine
 PYTHON_PATHS = ("checks", "docker", "plugins", "scripts", "tests", "noxfile.py")
 SANITY_PYTHON = "3.11"
 FETCH = "tests/integration/test_model_fetch*.py"
+# Of the tests on the lab, what runs every time.
+USUAL = ("-m", "not long")
 
 
 def finish(session: nox.Session, count: Count) -> None:
@@ -114,7 +116,7 @@ def unit(session: nox.Session) -> None:
 @nox.session
 def integration(session: nox.Session) -> None:
     """Test the modules on the lab's build server: a real engine, hub, conversion and model."""
-    run_pytest(session, "integration", "tests/integration", f"--ignore-glob={FETCH}")
+    run_pytest(session, "integration", "tests/integration", f"--ignore-glob={FETCH}", *USUAL)
 
 
 @nox.session
@@ -126,7 +128,13 @@ def fetch(session: nox.Session) -> None:
 @nox.session
 def release(session: nox.Session) -> None:
     """Make whole releases on the lab and judge them from outside."""
-    run_pytest(session, "release", "tests/release")
+    run_pytest(session, "release", "tests/release", *USUAL)
+
+
+@nox.session
+def long(session: nox.Session) -> None:
+    """Run the tests on the lab that are too long for every run."""
+    run_pytest(session, "long", "tests/release", "tests/integration", "-m", "long")
 
 
 @nox.session

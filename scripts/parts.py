@@ -33,7 +33,10 @@ PARTS = {
     "fetch": "fetching against a hub on loopback, over every fault of it",
     "integration": "modules against a real engine, hub and model",
     "molecule": "each role alone: check mode, converge, idempotence, verify",
+    "long": "whole releases of every kind: drift, brought models, slim, an engine of one's own",
 }
+# What takes too long for every run of the tests; `make test-long` runs it.
+ON_REQUEST = ("long",)
 
 
 @dataclass

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the parts of the test run one after the other and close with a table.
 
-Usage: run_tests.py [PART ...]; without a part, all of them. The lab comes up in the background
-while the parts that do not need it run, and parts that disturb no other run beside one. Exits 1
-when anything failed.
+Usage: run_tests.py [PART ...]; without a part, all of them but `long`. The lab comes up in the
+background while the parts that do not need it run, and parts that disturb no other run beside one.
+Exits 1 when anything failed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import time
 from dataclasses import dataclass
 from typing import IO
 
-from parts import CHECKOUT, PARTS, RESULTS, Count, read_count
+from parts import CHECKOUT, ON_REQUEST, PARTS, RESULTS, Count, read_count
 
-NEEDS_LAB = ("release", "integration", "molecule")
+NEEDS_LAB = ("release", "integration", "molecule", "long")
 # Parts that disturb no other: each runs beside the one named here, which waits or uses one core.
 BESIDE = {"sanity": "unit", "fetch": "release"}
 
@@ -114,7 +114,8 @@ def main(arguments: list[str]) -> int:
             f"part: found {', '.join(unknown)}; needed some of {', '.join(PARTS)}", file=sys.stderr
         )
         return 2
-    wanted = [part for part in PARTS if not arguments or part in arguments]
+    usual = [part for part in PARTS if part not in ON_REQUEST]
+    wanted = [part for part in PARTS if part in (arguments or usual)]
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
     rows = run_parts(wanted)

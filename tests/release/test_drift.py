@@ -77,6 +77,7 @@ def edit(lock: Path) -> None:
     lock.write_text(text)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", ["in the source", "beside the inventory"])
 def test_an_edited_package_lock_is_shown_and_stops_the_release(
     lab: Lab, sealed: str, tmp_path: Path, place: str
@@ -103,6 +104,7 @@ def test_an_edited_package_lock_is_shown_and_stops_the_release(
     assert lab.newest().name == sealed
 
 
+@pytest.mark.long
 def test_another_base_image_is_shown_and_stops_the_release(lab: Lab, sealed: str) -> None:
     lab.ssh(f"printf 'FROM {BASE}\\nLABEL drift=yes\\n' | docker build -q -t {OTHER_BASE} -")
     try:
@@ -124,6 +126,7 @@ def test_another_base_image_is_shown_and_stops_the_release(lab: Lab, sealed: str
     assert lab.newest().name == sealed
 
 
+@pytest.mark.long
 def test_what_moved_is_accepted_on_request(lab: Lab, sealed: str, tmp_path: Path) -> None:
     lock = tmp_path / "accepted.lock.yml"
     lock.write_bytes(LOCK.read_bytes())

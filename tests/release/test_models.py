@@ -19,6 +19,8 @@ STORE = "/opt/stt/models/stt-lab_whisper-tiny-en-ko"
 ARCHIVE = "/var/tmp/stt-brought-model.tar"
 QUANTIZATIONS = ["int8_float16", "float32", "int8"]
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def brought(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,8 @@ from tests.release.conftest import Lab, Run
 
 SHARE = 0.25
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def full(lab: Lab) -> dict[str, Any]:
