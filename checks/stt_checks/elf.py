@@ -151,8 +151,10 @@ class _Reader:
         return text.decode("ascii", "replace")
 
     def _bytes(self, offset: int, count: int, what: str) -> bytes:
-        data = os.pread(self.descriptor, count, offset) if offset < self.size else b""
-        if len(data) != count:
+        # Before anything is read: a damaged size may be larger than all memory.
+        whole = 0 <= offset and offset + count <= self.size
+        data = os.pread(self.descriptor, count, offset) if whole else b""
+        if not whole or len(data) != count:
             raise ElfError(f"{what} lies outside of the file's {self.size} bytes")
         return data
 

@@ -58,6 +58,14 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else(
         assert isinstance(facts, ElfFacts)
 
 
+def test_a_size_beyond_all_memory_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    data = bytearray(elf({"libc.so.6": ["GLIBC_2.28"]}))
+    # The size in the file of the second segment, the dynamic one.
+    data[64 + 56 + 32 : 64 + 56 + 40] = (1 << 62).to_bytes(8, "little")
+    with pytest.raises(ElfError, match="the dynamic segment lies outside"):
+        facts_of(tmp_path, bytes(data))
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
