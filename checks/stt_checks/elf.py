@@ -152,7 +152,7 @@ class _Reader:
 
     def _bytes(self, offset: int, count: int, what: str) -> bytes:
         # Before anything is read: a damaged size may be larger than all memory.
-        whole = 0 <= offset and offset + count <= self.size
+        whole = offset >= 0 and offset + count <= self.size
         data = os.pread(self.descriptor, count, offset) if whole else b""
         if not whole or len(data) != count:
             raise ElfError(f"{what} lies outside of the file's {self.size} bytes")
