@@ -352,11 +352,13 @@ class Download:
         """Write to the disk while the rest arrives, so that publishing need not wait for it."""
         flushed = 0
         try:
-            while not self._stop.is_set():
+            while True:
                 with self._changed:
-                    if self._received - flushed < _FLUSH_STEP_BYTES:
+                    # Asked under the lock: a stop between the look and the wait would not be heard.
+                    while not self._stop.is_set() and self._received - flushed < _FLUSH_STEP_BYTES:
                         self._changed.wait()
-                        continue
+                    if self._stop.is_set():
+                        return
                     flushed = self._received
                     files = list(self._written)
                     self._written.clear()
@@ -370,8 +372,10 @@ class Download:
     def _hash(self) -> None:
         """Hash what arrives, file by file, and judge each file that is whole."""
         try:
-            while not self._stop.is_set():
+            while True:
                 with self._changed:
+                    if self._stop.is_set():
+                        return
                     ready = [f for f in self._files if f.verified is None and f.hashable]
                     if not ready:
                         if all(file.verified for file in self._files):

@@ -387,3 +387,31 @@ def test_no_descriptor_and_no_thread_is_left_behind(case: Case, hub: Hub) -> Non
         time.sleep(0.05)
     held = [os.path.realpath(path) for path in Path("/proc/self/fd").iterdir()]
     assert not [path for path in held if str(case.staging) in path]
+
+
+class LateCondition(threading.Condition):
+    """Lets a thread in only after something else has happened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrived = threading.Event()
+        self.open = threading.Event()
+
+    def __enter__(self) -> bool:
+        self.arrived.set()
+        assert self.open.wait(30)
+        return super().__enter__()
+
+
+@pytest.mark.parametrize("work", ["_flush", "_hash", "_take"])
+def test_a_stop_just_before_a_thread_waits_is_heard(case: Case, work: str) -> None:
+    download = case.download(lambda: pytest.fail("no source is needed"))
+    changed = download._changed = LateCondition()
+    thread = threading.Thread(target=getattr(download, work), daemon=True)
+    thread.start()
+    assert changed.arrived.wait(30)
+    # The stop and its notice come while the thread is on its way to wait for them.
+    download._stop.set()
+    changed.open.set()
+    thread.join(30)
+    assert not thread.is_alive()
