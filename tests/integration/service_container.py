@@ -37,7 +37,8 @@ class ServiceContainer:
     ) -> None:
         self.host = host
         self.name = f"{host.prefix}-{name}"
-        variables = {"STT_DEVICE": "cpu", **(settings or {})}
+        # More threads than idle cores wait for each other, and other tests may be at work.
+        variables = {"STT_DEVICE": "cpu", "STT_CPU_THREADS": "1", **(settings or {})}
         self._command = [
             "docker", "run", "--detach", "--name", self.name, "--network", self.name,
             "--read-only", "--tmpfs", tmpfs, "--user", "2000", "--cap-drop", "ALL",
