@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -83,16 +85,26 @@ def pip(*arguments: str, isolated: bool = True, quiet: bool = True) -> None:
     if isolated:
         environment = {name: environment[name] for name in environment if name not in FOREIGN}
         environment["PIP_CONFIG_FILE"] = os.devnull
-    run = subprocess.run(
-        [sys.executable, "-B", "-m", "pip", *arguments],
-        env=environment,
-        capture_output=quiet,
-        text=True,
-        check=False,
-    )
-    if run.returncode != 0:
+    with tempfile.TemporaryDirectory(prefix="stt-pip-log-") as scratch:
+        log = Path(scratch) / "log"
+        run = subprocess.run(
+            [sys.executable, "-B", "-m", "pip", "--log", str(log), *arguments],
+            env=environment,
+            capture_output=quiet,
+            text=True,
+            check=False,
+        )
+        if run.returncode == 0:
+            return
         output = ((run.stdout or "") + (run.stderr or "")).strip().splitlines()
-        raise PipError("\n".join(output[-20:]) or f"pip ended with exit status {run.returncode}")
+        end = output[-20:] or [f"pip ended with exit status {run.returncode}"]
+        raise PipError("\n".join([*end, *refusals(log)]))
+
+
+def refusals(log: Path) -> list[str]:
+    """Return what pip only tells its log: an index that refuses looks like one without packages."""
+    text = log.read_text(errors="replace") if log.is_file() else ""
+    return list(dict.fromkeys(re.findall(r"Could not fetch URL .*", text)))[-3:]
 
 
 def is_wheel(path: Path) -> bool:

@@ -27,6 +27,7 @@ class PackageIndex:
     root: Path
     url: str = ""
     requests: list[str] = field(default_factory=list)
+    refused: str = ""
     pins: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def add(
@@ -79,8 +80,11 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     index: PackageIndex
 
     def send_head(self) -> io.BytesIO | BinaryIO | None:
-        """Note the path, then serve it."""
+        """Note the path, then serve it, or refuse what is not to be had without a password."""
         self.index.requests.append(self.path)
+        if self.index.refused and self.path.startswith(self.index.refused):
+            self.send_error(http.HTTPStatus.UNAUTHORIZED)
+            return None
         return super().send_head()
 
     def log_message(self, format: str, *arguments: object) -> None:

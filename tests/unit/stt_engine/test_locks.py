@@ -321,6 +321,20 @@ def test_a_package_that_the_index_lacks(index: PackageIndex, checkout: Path) -> 
     assert not (checkout / "locks" / "full-cu129").exists()
 
 
+def test_an_index_that_refuses_is_told_from_one_without_the_package(
+    index: PackageIndex, checkout: Path
+) -> None:
+    index.refused = "/simple/h11"
+
+    run = run_script(
+        checkout / "locks" / "lock.py", "--cuda", "cu129", "--index-url", index.url,
+        "--torch-index-url", index.url,
+    )  # fmt: skip
+
+    assert run.returncode == 1
+    assert f"Could not fetch URL {index.url}h11/: 401 Client Error: Unauthorized" in run.stderr
+
+
 @pytest.fixture
 def lock(index: PackageIndex, checkout: Path) -> Path:
     """A lock of the whole index."""
