@@ -97,7 +97,10 @@ def _local(reference: str, image: dict[str, Any], wanted: str) -> ResolvedImage 
     ]
     for digest in sorted(digests):
         if wanted in ("", digest):
-            return ResolvedImage(reference, digest, f"{name}@{digest}", True, layers)
+            # In a containerd store the id is such a digest, by which no build finds what is here.
+            by_name = image["Id"] == digest and "@" not in reference
+            pin = reference if by_name else f"{name}@{digest}"
+            return ResolvedImage(reference, digest, pin, True, layers)
     identifier = str(image["Id"])
     if wanted == identifier or (not wanted and not digests):
         return ResolvedImage(reference, identifier, reference, True, layers)

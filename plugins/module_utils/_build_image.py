@@ -153,12 +153,13 @@ class ImageBuilder:
         pinned = self._base_request.digest
         config, manifest = base_image.archive_digests(archive, reference)
         digest = manifest if self._version.containerd_store else config
-        present = self._docker.image(reference)
-        # An old archive does not say what a containerd store will call its image.
-        if present is not None and digest in ("", present["Id"]):
-            return None
-        if digest and pinned not in ("", digest):
+        present = self._docker.image(reference) or {}
+        here = [entry.partition("@")[2] for entry in present.get("RepoDigests") or []]
+        if digest and pinned not in ("", digest, present.get("Id"), *here):
             raise base_image.moved(reference, digest, pinned)
+        # An old archive does not say what a containerd store will call its image.
+        if present and digest in ("", present["Id"]):
+            return None
         if self._check_mode:
             return base_image.ResolvedImage(reference, digest or config, reference, local=True)
         base_image.load(self._docker, archive, reference)

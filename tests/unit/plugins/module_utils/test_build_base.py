@@ -124,6 +124,20 @@ def test_repository(reference: str, name: str) -> None:
     assert repository(reference) == name
 
 
+@pytest.mark.parametrize(
+    ("reference", "pin"),
+    [
+        (NAME, NAME),
+        (f"{NAME}:1-77", f"{NAME}:1-77"),
+        (f"{NAME}@{ONE}", f"{NAME}@{ONE}"),
+    ],
+)
+def test_image_of_a_containerd_store(tmp_path: Path, reference: str, pin: str) -> None:
+    found = image(RepoDigests=[f"{NAME}@{ONE}"])
+    resolved = resolve(docker(tmp_path, found), reference, platform="linux/amd64")
+    assert (resolved.digest, resolved.pin, resolved.local) == (ONE, pin, True)
+
+
 def archive(path: Path, manifest: Any, index: Any = None) -> Path:
     with tarfile.open(path, "w") as packed:
         for name, content in (("manifest.json", manifest), ("index.json", index)):
