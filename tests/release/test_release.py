@@ -86,6 +86,17 @@ def test_the_image_is_the_cuda_one_and_carries_its_tags(lab: Lab) -> None:
 
 
 @pytest.mark.usefixtures("released")
+def test_every_log_is_kept_under_a_name_that_tells_what_it_is(lab: Lab) -> None:
+    names = {path.name for path in (lab.newest() / "logs").iterdir()}
+    assert {"build.log.gz", "fetch.log.gz", "convert-int8_float16.log.gz"} <= names
+    assert all(name.endswith((".log", ".log.gz")) for name in names), names
+    for phase in ("R2", "R4", "R5"):
+        assert any(name.startswith(f"{phase}-") for name in names), names
+    logs = lab.report()["logs"]
+    assert {Path(log).name for log in logs} == names
+
+
+@pytest.mark.usefixtures("released")
 def test_the_bill_of_materials_names_every_locked_package(lab: Lab) -> None:
     bill = json.loads((lab.newest() / "sbom.cdx.json").read_bytes())
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
