@@ -86,7 +86,12 @@ FAULTS = [
     ),
     pytest.param(
         (f"RUN ln -sf gone {SITE}/nvidia/cudnn/lib/libcudnn.so.9",),
-        {"dangling_links": "libcudnn.so.9 -> gone", "cuda_libraries": "", "packages": ""},
+        {
+            "dangling_links": "libcudnn.so.9 -> gone",
+            "cuda_libraries": "libcudnn.so.9",
+            "packages": "libcudnn.so.9",
+            "torch_cuda": "libcudnn.so.9",
+        },
         marks=pytest.mark.fault("dangling library"),
         id="dangling",
     ),
