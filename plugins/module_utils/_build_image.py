@@ -169,15 +169,16 @@ class ImageBuilder:
         """Whether the image of these inputs is there, and if not, why."""
         image = self._docker.image(self.tag)
         built = self._recorded_image()
+        ours = self._carries_digest(image)
+        if image is not None and ours and built in ("", image["Id"]):
+            return Found(None, str(image["Id"]))
+        names = "another image than the one that was built" if ours else "an image of other inputs"
+        if built and self._carries_digest(self._docker.image(built)):
+            reason = f"tag {self.tag} " + ("is missing" if image is None else f"names {names}")
+            return Found(reason, built, adopt=True)
         if image is None:
-            if built and self._carries_digest(self._docker.image(built)):
-                return Found(f"tag {self.tag} is missing", built, adopt=True)
             return Found(f"no image of these inputs{self._what_moved()}")
-        if not self._carries_digest(image):
-            return Found(f"tag {self.tag} names an image of other inputs")
-        if built and image["Id"] != built:
-            return Found(f"tag {self.tag} names another image than the one that was built")
-        return Found(None, str(image["Id"]))
+        return Found(f"tag {self.tag} names {names}")
 
     def _carries_digest(self, image: dict[str, Any] | None) -> bool:
         labels = ((image or {}).get("Config") or {}).get("Labels") or {}

@@ -82,8 +82,9 @@ def content(result: Result) -> str:
     return "\n\n".join(
         [
             markdown(result.lines),
-            f"Medians of {facts['rounds']} rounds, in brackets the least and the most. Goals "
-            f"missed: {missed or 'none'}. Docker {facts['engine']}, buildx {facts['buildx']}; "
+            f"Medians of {facts['rounds']} rounds, {facts['quick_rounds']} where a line or nothing "
+            f"changed; in brackets the least and the most. Goals missed: {missed or 'none'}. "
+            f"Docker {facts['engine']}, buildx {facts['buildx']}; "
             f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB memory, "
             f"{machine['disk']}, kernel {machine['kernel']}; load before the run "
             f"{machine['load_before']}; whole run {facts['seconds']} s.",
