@@ -17,7 +17,7 @@ import pytest
 
 from tests.integration.build_host import BASE, CHECKOUT
 from tests.integration.package_server import DOCKERFILE
-from tests.integration.verify_host import VerifyHost
+from tests.integration.verify_host import VerifyHost, failing
 from tests.lab.layout import HUB_ADDRESS, HUB_PORT
 
 LARGEST_LAYER = 2_000_000_000
@@ -152,6 +152,48 @@ def test_it_transcribes(host: VerifyHost, service: str) -> None:
             )
         )
         assert answer["text"] == wanted[name]
+
+
+def test_its_gates_raise_no_alarm(host: VerifyHost, slim: dict[str, Any]) -> None:
+    judged = host.judge(slim["tag"])
+
+    assert failing(judged) == {}
+    assert judged["verdict"] == "passed"
+    print(f"{len(judged['checks'])} gates, {judged['seconds']} s")
+    assert {one["status"] for one in judged["checks"]} == {"passed"}
+
+
+@pytest.mark.parametrize(
+    ("module", "borrowed"),
+    [
+        ("stt_image_verify", {"R4.3 torch_version", "R4.3 torchaudio_resample"}),
+        ("stt_model_verify", {"R5.3 transformers_load", "R5.8 encoder_agreement"}),
+    ],
+)
+def test_full_judges_beside_it_what_it_cannot(
+    host: VerifyHost,
+    image: str,
+    slim: dict[str, Any],
+    converted: dict[str, Any],
+    module: str,
+    borrowed: set[str],
+) -> None:
+    clips: dict[str, Any] = {}
+    if module == "stt_model_verify":
+        clips["clips"] = f"{host.directory}/clips"
+    done = host.verify(module, slim["tag"], converted["path"], reference_image=image, **clips)
+
+    assert failing(done) == {}
+    assert done["verdict"] == "passed"
+    full = inspect(host, image)["Id"]
+    elsewhere = {
+        f"{one['id']} {one['name']}": one["status"]
+        for one in done["checks"]
+        if one["evidence"].get("image") == full
+    }
+    assert {elsewhere.get(name) for name in borrowed} == {"passed"}
+    # What is about this image is judged in it.
+    assert not [name for name in elsewhere if "service" in name or "faster_whisper" in name]
 
 
 def test_a_label_that_is_not_true_stops_the_build(host: VerifyHost, slim: dict[str, Any]) -> None:
