@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import pytest
 
 from tests.integration.build_host import BASE, BuildHost
 from tests.integration.package_server import (
+    DOCKER,
     DOCKERFILE,
     NAME,
     PackageServer,
@@ -27,6 +29,7 @@ from tests.integration.package_server import (
     package_server,
     put_context,
 )
+from tests.lab.layout import HUB_ADDRESS, HUB_PORT
 
 INDEX_URL = f"https://{NAME}/simple/"
 
@@ -197,6 +200,33 @@ def test_a_malformed_proxy_is_named_and_not_repeated(company: Company) -> None:
     assert "secret proxy: found 1 lines that are not one address" in failed["found"]
     assert password not in json.dumps(failed)
     assert company.server.requests() == []
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_what_no_proxy_names_is_reached_without_it(company: Company, direct: bool) -> None:
+    """The lab's hub has the service's wheels; this proxy leads to the company's index only."""
+    host, lock = company.host, "locks/full-cu129/packages.txt"
+    pin = re.search(r"^h11==.*\n.*\n", (DOCKER / "locks/full-cu128/packages.txt").read_text(), re.M)
+    assert pin is not None
+    put_context(host, "h11\n", company.server.wheels.pins)
+    host.put({lock: f"# {host.prefix}\n{pin[0]}"})
+
+    done = host.build(
+        dockerfile=DOCKERFILE,
+        target="packages",
+        build_args={
+            "CUDA": "cu129",
+            "OS": "debian12",
+            "INDEX_URL": "none",
+            "FIND_LINKS": f"http://{HUB_ADDRESS}:{HUB_PORT}/wheels/",
+            "NO_PROXY": HUB_ADDRESS if direct else "elsewhere.example.com",
+        },
+        secrets=company.secrets,
+    )
+
+    assert done.get("status") == ("built" if direct else None), done
+    assert company.server.requests() == []
+    assert direct or "No matching distribution found for h11" in done["found"]
 
 
 def test_a_lock_is_resolved_with_the_same_secrets(company: Company) -> None:
