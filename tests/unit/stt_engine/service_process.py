@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 
 DOCKER = Path(__file__).resolve().parents[3] / "docker"
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 
 
 @dataclass
@@ -88,6 +88,13 @@ class ServiceProcess:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (found := self.inside()) != count:
             assert time.monotonic() < deadline, f"{found} requests inside"
+
+    def wait_until_stopping(self) -> httpx.Response:
+        """Return what /health says when it no longer says 200."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (health := self.health()).status_code == 200:
+            assert time.monotonic() < deadline, "it takes no notice"
+        return health
 
     def terminate(self) -> None:
         """Ask the process to stop, as docker stop does."""
