@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +43,8 @@ JOB_KIND = "image-build"
 TAG_LENGTH = 12
 # What the job may need after its build was stopped: to write its end and to tidy up.
 _GRACE_SECONDS = 60.0
+# A build of one edited line ends within seconds.
+_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -81,23 +84,39 @@ class ImageBuilder:
         self._repository = repository
         self._jobs_root = jobs_root
         self._check_mode = check_mode
-        self._version: DockerVersion = docker.version()
-        self._dockerfile = self._read_dockerfile()
-        self.base = self._resolve_base()
-        self.images = tuple(
-            base_image.resolve(docker, name, platform=request.platform)
-            for name in self._dockerfile.images
-        )
-        entries = current_entries(request)
-        self.document = make_document(
-            request,
-            context_lines(request.context, entries),
-            base={"reference": self._base_reference, "digest": self.base_digest},
-            images={image.reference: image.digest for image in self.images},
-        )
+        # Asking takes as long as everything else here: both at once.
+        with ThreadPoolExecutor(max_workers=1) as asking:
+            self._asked: Future[DockerVersion] = asking.submit(docker.version)
+            try:
+                self._identify()
+            except SttError:
+                # An engine that is missing or too old explains what failed on it.
+                self._version()
+                raise
+        self._version()
         self.digest = input_digest(self.document)
         self.tag = f"{repository}:{self.digest[:TAG_LENGTH]}"
         self.job = Job(jobs_root, JOB_KIND, self.digest, self.document)
+
+    def _version(self) -> DockerVersion:
+        """What answers behind the docker command; raises when it is too old."""
+        return self._asked.result()
+
+    def _identify(self) -> None:
+        """Find out what the image is made of."""
+        request = self._request
+        self._dockerfile = self._read_dockerfile()
+        self.base = self._resolve_base()
+        self.images = tuple(
+            base_image.resolve(self._docker, name, platform=request.platform)
+            for name in self._dockerfile.images
+        )
+        self.document = make_document(
+            request,
+            context_lines(request.context, current_entries(request)),
+            base={"reference": self._base_reference, "digest": self.base_digest},
+            images={image.reference: image.digest for image in self.images},
+        )
 
     @property
     def base_digest(self) -> str:
@@ -152,7 +171,7 @@ class ImageBuilder:
         """Load the base's archive unless its image is there; in check mode, what it would give."""
         pinned = self._base_request.digest
         config, manifest = base_image.archive_digests(archive, reference)
-        digest = manifest if self._version.containerd_store else config
+        digest = manifest if self._version().containerd_store else config
         present = self._docker.image(reference) or {}
         here = [entry.partition("@")[2] for entry in present.get("RepoDigests") or []]
         if digest and pinned not in ("", digest, present.get("Id"), *here):
@@ -223,7 +242,7 @@ class ImageBuilder:
         """Start the build or attach to the one that runs; raises when it failed."""
         plan = Build(
             docker=self._docker,
-            builder=self._version.context,
+            builder=self._version().context,
             request=self._request,
             document=self.document,
             digest=self.digest,
@@ -236,9 +255,9 @@ class ImageBuilder:
         )
         try:
             sweep(self._docker, self._jobs_root, JOB_KIND)
-            state = self.job.run(
-                lambda job: run_build(plan, job), wait=wait, timeout=timeout + _GRACE_SECONDS
-            )
+            state = self.job.start(lambda job: run_build(plan, job))
+            if wait:
+                state = self.job.wait(timeout + _GRACE_SECONDS, poll=_POLL_SECONDS)
             if state.status == "lost":
                 sweep(self._docker, self._jobs_root, JOB_KIND)
         except OSError as exc:
