@@ -17,11 +17,13 @@ from tests.bench.image_runs import (
     measure_app,
     measure_cold,
     measure_no_change,
+    shared_with,
 )
 from tests.bench.image_server import ThrowawayServer
 from tests.bench.model import write
 from tests.bench.place import CHECKOUT, machine
 from tests.bench.table import plain
+from tests.integration.build_host import BuildHost
 from tests.lab import engine as docker_engine
 
 NAME = "bench-image"
@@ -80,7 +82,9 @@ def main(options: argparse.Namespace) -> int:
     print(f"{len(result.samples) - len(result.failed)} runs valid, {len(result.failed)} failed")
     print(
         f"layers below the service: {layers.get('lower', 0)} in each of "
-        f"{layers.get('images', 0)} images, equal in all: {layers.get('lower_equal_in_all')}"
+        f"{layers.get('images', 0)} images, equal in all: {layers.get('lower_equal_in_all')}; "
+        f"layers shared with an image of the lab's own engine: "
+        f"{layers.get('shared_with_another_engine')} of {len(layers.get('stack', []))}"
     )
     print(f"goals missed: {'; '.join(missed) or 'none'}")
     print(f"written: {path.relative_to(CHECKOUT)}")
@@ -111,6 +115,9 @@ def measure(parts: list[str], rounds: int) -> Result:
             print(f"--> {part}", flush=True)
             MEASURES[part](stand)
         judge_layers(stand.layers, result)
+    if "layers" in result.facts:
+        layers = result.facts["layers"]
+        layers["shared_with_another_engine"] = shared_with(BuildHost(), layers["stack"])
     return result
 
 

@@ -105,7 +105,9 @@ def layers_text(layers: dict[str, Any]) -> str:
             f"All {layers['images']} images of the run, {layers['built_from_nothing']} of them "
             f"built from nothing with the cache emptied before each, have {equal} "
             f"{layers['lower']} layers below the service, byte for byte; an edit of the service "
-            "makes the last one anew and no other.",
+            "makes the last one anew and no other. An image that another engine built on its own, "
+            f"the one of the lab's build server, shares {layers['shared_with_another_engine']} of "
+            f"the {len(layers['stack'])}.",
             "",
             "| layer | diff id | size |",
             "| --- | --- | --- |",

@@ -7,13 +7,14 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.bench.figures import Result, Sample, rotated
 from tests.bench.image_server import ThrowawayServer
 from tests.bench.place import CHECKOUT
+from tests.integration.build_host import BuildHost
 from tests.lab.layout import BASE_IMAGE, HUB_ADDRESS, HUB_PORT
 
 DOCKERFILE = "Dockerfile.engine.rhel89"
@@ -184,3 +185,18 @@ def judge_layers(layers: Mapping[str, list[dict[str, Any]]], result: Result) -> 
         ]
         problem = f"{name}: other layers than the first image, at {differing}"
         result.samples.append(Sample("layers", name, 0, {}, problem))
+
+
+def shared_with(other: BuildHost, stack: Sequence[Mapping[str, Any]]) -> int:
+    """How many of the layers, from the lowest up, the most similar image of another engine has."""
+    listed = "docker image ls --quiet --filter label=stt.engine.variant=full | sort -u"
+    said = other.ssh(f"{listed} | xargs -r docker image inspect --format '{{{{json .RootFS}}}}'")
+    most = 0
+    for line in said.splitlines():
+        same = 0
+        for one, layer in zip(stack, json.loads(line)["Layers"], strict=False):
+            if one["diff_id"] != layer:
+                break
+            same += 1
+        most = max(most, same)
+    return most

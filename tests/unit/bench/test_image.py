@@ -25,7 +25,9 @@ def test_a_lower_layer_that_differs_fails_the_run() -> None:
         "cold docker 0: other layers than the first image, at [1]"
     ]
     assert result.facts["layers"]["lower_equal_in_all"] is False
+    result.facts["layers"]["shared_with_another_engine"] = 1
     assert "NOT the same 2 layers" in layers_text(result.facts["layers"])
+    assert "shares 1 of the 3." in layers_text(result.facts["layers"])
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -42,6 +44,7 @@ def test_only_the_services_layer_may_differ(missing: bool) -> None:
     assert bool(result.failed) is missing
     assert (found["images"], found["built_from_nothing"], found["lower"]) == (3, 1, 2)
     assert found["service_differs_for_each_edit"] is True
+    found["shared_with_another_engine"] = 3
     assert "| 3 | `aaaaaaaaaaaa` | 2.0 MB |" in layers_text(found)
 
 
