@@ -45,7 +45,15 @@ def lines(result: Result, parts: Sequence[str]) -> list[Line]:
                 seconds("app", "docker"),
                 DOCKER,
                 most_ratio=1.1,
-            )
+            ),
+            Line(
+                "image_app_job",
+                "one line of the service edited, the job alone",
+                "s",
+                seconds("app", "ours", "module_seconds"),
+                seconds("app", "docker"),
+                DOCKER,
+            ),
         ],
         "nochange": [
             Line(

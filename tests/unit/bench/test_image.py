@@ -66,6 +66,7 @@ def test_goals() -> None:
     assert found == {
         "image_cold": False,
         "image_app": True,
+        "image_app_job": None,
         "image_nochange_module": True,
         "image_nochange_process": None,
     }
