@@ -111,8 +111,9 @@ class Work:
     def wait_until_ready(self) -> dict[str, Any]:
         """Wait until the service is healthy; returns what it says it has loaded."""
         deadline = time.monotonic() + PATIENCE_SECONDS
+        process = Path(f"/proc/{self.order['pid']}")
         while (answer := self.service.health()).status != 200:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or not process.exists():
                 raise SystemExit(f"not healthy: {answer.status} {answer.body!r} {answer.problem}")
         return dict(answer.document["model"])
 
