@@ -28,7 +28,7 @@ setup: ## make .venv from the locked packages, and the link that lets Ansible fi
 .PHONY: wheels
 wheels: setup
 	@echo "==> Wheels of the engine into $(STT_CACHE)/wheels (3.7 GB, 3 minutes the first time, seconds after)"
-	@python docker/locks/fill_wheelhouse.py --lock docker/locks/full-cu128 --dest "$(STT_CACHE)/wheels"
+	@python docker/locks/fill_wheelhouse.py --lock docker/locks/full-cu128 --lock docker/locks/slim-cu128 --lock docker/locks/resolver.txt --dest "$(STT_CACHE)/wheels"
 
 .PHONY: model
 model: setup
