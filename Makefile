@@ -76,7 +76,7 @@ test: setup ## run the tests: lint, units, sanity, integration, molecule and a w
 
 .PHONY: test-long
 test-long: SETUP := test
-test-long: setup ## run what is too long for every run: releases with drift, brought models, slim, an engine of one's own (about 20 minutes)
+test-long: setup ## run what is too long for every run: releases with drift, brought models, slim, an engine of one's own, every gate of the image (about 40 minutes)
 	@python scripts/run_tests.py lab long
 
 .PHONY: lint

@@ -17,6 +17,8 @@ import yaml
 from tests.integration.build_host import BASE, CHECKOUT
 from tests.integration.verify_host import VerifyHost, failing
 
+pytestmark = pytest.mark.long
+
 ENGINE = CHECKOUT / "tests" / "fixtures" / "foreign_engine"
 VARIABLES = CHECKOUT / "inventory" / "lab" / "group_vars" / "build.yml"
 JUDGE = "R5.7 service_transcribes"

@@ -13,6 +13,8 @@ import pytest
 from tests.bench.image_server import ThrowawayServer
 from tests.integration.build_host import BASE
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ThrowawayServer]:

@@ -15,6 +15,8 @@ import pytest
 from tests.integration.build_host import BuildHost, UnreachableError, kill_group
 from tests.integration.relay import Relay
 
+pytestmark = pytest.mark.long
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 # How long a broken network lets nothing through.
 OUTAGE_SECONDS = 30

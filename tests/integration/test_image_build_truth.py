@@ -25,6 +25,8 @@ from tests.integration.image_truth import (
     write,
 )
 
+pytestmark = pytest.mark.long
+
 
 class Corner:
     """One row's context, base and images on the build server, and the arguments for them."""

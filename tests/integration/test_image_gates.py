@@ -19,6 +19,8 @@ from tests.integration.build_host import BASE
 from tests.integration.verify_host import VerifyHost, failing
 from tests.unit.elf_files import AARCH64, elf
 
+pytestmark = pytest.mark.long
+
 SITE = "/opt/app-root/lib/python3.11/site-packages"
 PASSWORD = "t0ps3cret"
 PROXY = f"http://me:{PASSWORD}@proxy.example.com:3128"

@@ -31,6 +31,8 @@ from tests.integration.package_server import (
 )
 from tests.lab.layout import HUB_ADDRESS, HUB_PORT
 
+pytestmark = pytest.mark.long
+
 INDEX_URL = f"https://{NAME}/simple/"
 
 

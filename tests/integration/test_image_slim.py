@@ -20,6 +20,8 @@ from tests.integration.package_server import DOCKERFILE
 from tests.integration.verify_host import VerifyHost, failing
 from tests.lab.layout import HUB_ADDRESS, HUB_PORT
 
+pytestmark = pytest.mark.long
+
 LARGEST_LAYER = 2_000_000_000
 LARGEST_SHARE = 0.25
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"

@@ -15,6 +15,8 @@ import pytest
 
 from tests.integration.verify_host import NAME, VerifyHost
 
+pytestmark = pytest.mark.long
+
 LACKING = {
     "R4.3 torch_version",
     "R4.3 torchaudio_version",

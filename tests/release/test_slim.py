@@ -62,7 +62,7 @@ def test_what_it_cannot_be_asked_is_judged_in_the_full_image_and_the_release_say
         assert check["found"].startswith("in the reference image"), check
         assert check["evidence"]["image"] == full["image_id"]
     # What it serves with is judged in itself.
-    for key in ("R5.2 load_float32", "R5.7 service_transcribes"):
+    for key in ("R5.2 faster_whisper_float32", "R5.7 service_transcribes"):
         assert checks[key]["status"] == "passed", checks[key]
         assert "image" not in checks[key]["evidence"]
     assert checks["R2.5 reference_image"]["status"] == "passed"
