@@ -20,6 +20,15 @@ _MISSING = re.compile(
     r'"/(?P<path>[^"]+)": not found|lstat \S*/buildkit-mount\d+/(?P<walked>.+?): no such file'
 )
 _ADVICE = (
+    # Before the version: what an index refuses, pip goes on to miss.
+    (
+        ("407 proxy authentication",),
+        "give the build a proxy secret with the name and password that the proxy accepts",
+    ),
+    (
+        ("401 client error", "403 client error"),
+        "give the build a netrc secret with the name and password that the index accepts",
+    ),
     (
         ("no matching distribution", "could not find a version"),
         "ask for a version that the package index has, or name the right index",

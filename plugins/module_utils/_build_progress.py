@@ -24,7 +24,12 @@ _SHORTEST_SECRET = 6
 _LONGEST_SECRET_FILE = 16 * 1024
 
 _STEP = re.compile(r"\[(?:(?P<stage>\S+) +)?(?P<step>\d+)/(?P<steps>\d+)\] (?P<command>.*)", re.S)
-_TELLING = re.compile(r"error|failed|not found|no such file|denied|killed", re.IGNORECASE)
+# The last three are how pip names the package whose hash is another than locked.
+_TELLING = re.compile(
+    r"error|failed|not found|no such file|denied|killed"
+    r"|==\S+ from |expected sha256|\bgot\s+[0-9a-f]{64}",
+    re.IGNORECASE,
+)
 _EXIT = re.compile(r"exit code: (\d+)")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -131,6 +131,21 @@ def test_command(tmp_path: Path) -> None:
         (
             "RUN pip install x",
             "exit code 1",
+            [
+                "https://index/simple/h11/: 401 Client Error",
+                "ERROR: No matching distribution found",
+            ],
+            "give the build a netrc secret with the name and password that the index accepts",
+        ),
+        (
+            "RUN pip install x",
+            "exit code 1",
+            ["ProxyError: Tunnel connection failed: 407 Proxy Authentication Required"],
+            "give the build a proxy secret with the name and password that the proxy accepts",
+        ),
+        (
+            "RUN pip install x",
+            "exit code 1",
             ["SSLError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed"],
             "pass the company's CA bundle as a build secret; verification stays on",
         ),

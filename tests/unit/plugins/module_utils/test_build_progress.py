@@ -210,3 +210,14 @@ def test_telling_lines() -> None:
     lines = ["a", "x: not found", "b", "Failed here", "c"]
     assert telling_lines(lines) == ["x: not found", "Failed here"]
     assert telling_lines(["error"] * 50) == ["error"] * 20
+
+
+def test_a_hash_that_differs_is_told_with_its_package() -> None:
+    said = [
+        "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
+        "    h11==0.16.0 from https://index.example.com/h11-0.16.0-py3-none-any.whl:",
+        f"        Expected sha256 {'a' * 64}",
+        f"             Got        {'b' * 64}",
+        "",
+    ]
+    assert telling_lines(said) == said[:-1]
