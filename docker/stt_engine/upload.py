@@ -6,19 +6,21 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import importlib
 from collections.abc import AsyncGenerator, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, cast
 
-# Starlette does without it until the first upload, but a missing one must be a failed start.
-import python_multipart  # noqa: F401
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from stt_engine.engine import Options
 from stt_engine.errors import RequestError
+
+# Starlette does without it until the first upload, but a missing one must be a failed start.
+importlib.import_module("python_multipart")
 
 FIELDS = ("language", "task", "beam_size")
 TASKS = ("transcribe", "translate")

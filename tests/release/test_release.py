@@ -93,7 +93,7 @@ def test_every_log_is_kept_under_a_name_that_tells_what_it_is(lab: Lab) -> None:
     for phase in ("R2", "R4", "R5"):
         assert any(name.startswith(f"{phase}-") for name in names), names
     logs = lab.report()["logs"]
-    assert {Path(log).name for log in logs} == names
+    assert {Path(log["path"]).name for log in logs} == names
 
 
 @pytest.mark.usefixtures("released")

@@ -100,7 +100,8 @@ def test_before_the_model_is_loaded(tiny_model: Path) -> None:
 def test_two_services_in_one_process_count_alone(tiny_model: Path) -> None:
     settings = Settings.from_environment({"STT_MODEL_PATH": str(tiny_model), "STT_DEVICE": "cpu"})
     first, second = (
-        TestClient(create_app(Service(settings, Engine(settings), lambda: None))) for _ in "ab"
+        TestClient(create_app(Service(settings, Engine(settings), lambda: None)))
+        for _count in range(2)
     )
 
     first.get("/nothing")
