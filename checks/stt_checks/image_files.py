@@ -162,6 +162,7 @@ def _walk(root: Path, skipped: frozenset[str], unreadable: list[str]) -> Iterato
 
 
 def _leads_somewhere(root: Path, path: str, target: str) -> bool:
+    # Not Path.exists(), which raises for some targets, such as a name that is too long.
     if target.startswith("/"):
         return os.path.exists(root / target.lstrip("/"))  # noqa: PTH110
     return os.path.exists(path)  # noqa: PTH110
