@@ -19,6 +19,8 @@ from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 _MISSING = re.compile(
     r'"/(?P<path>[^"]+)": not found|lstat \S*/buildkit-mount\d+/(?P<walked>.+?): no such file'
 )
+# As many as pip needs to say which package has which other hash than locked.
+_TOLD_LINES = 4
 _ADVICE = (
     # Before the version: what an index refuses, pip goes on to miss.
     (
@@ -58,7 +60,7 @@ def build_error(tag: str, request: BuildRequest, failure: Failure, rc: int, log:
         object_ += f", step {failure.step}/{failure.steps} {_cut(command, 120)!r}"
     missing = _not_sent(failure)
     reason = f"{', '.join(missing)} not in the build context" if missing else failure.reason
-    said = [_cut(line.strip(), 1000) for line in failure.lines[-3:]]
+    said = [_cut(line.strip(), 1000) for line in failure.lines[-_TOLD_LINES:]]
     found = " | ".join(dict.fromkeys([_cut(reason, 400), *said]))
     return SttError(
         object_,

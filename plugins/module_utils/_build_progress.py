@@ -30,6 +30,8 @@ _TELLING = re.compile(
     r"|==\S+ from |expected sha256|\bgot\s+[0-9a-f]{64}",
     re.IGNORECASE,
 )
+# pip asks every index for every package and goes on where one has no such page.
+_PASSED_OVER = re.compile(r"404 Client Error: .* - skipping$")
 _EXIT = re.compile(r"exit code: (\d+)")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -250,7 +252,7 @@ def brief(command: str) -> str:
 def telling_lines(lines: Iterable[str], limit: int = SHOWN_LINES) -> list[str]:
     """The last lines that speak of an error; the very last ones when none does."""
     every = list(lines)
-    telling = [line for line in every if _TELLING.search(line)]
+    telling = [line for line in every if _TELLING.search(line) and not _PASSED_OVER.search(line)]
     return (telling or every)[-limit:]
 
 
