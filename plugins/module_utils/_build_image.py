@@ -40,11 +40,12 @@ from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._jobs import Job, JobState
 
 JOB_KIND = "image-build"
+_NO_IMAGE = "no image of these inputs"
 TAG_LENGTH = 12
 # What the job may need after its build was stopped: to write its end and to tidy up.
 _GRACE_SECONDS = 60.0
 # A build of one edited line ends within seconds.
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ class ImageBuilder:
             reason = f"tag {self.tag} " + ("is missing" if image is None else f"names {names}")
             return Found(reason, built, adopt=True)
         if image is None:
-            return Found(f"no image of these inputs{self._what_moved()}")
+            return Found(_NO_IMAGE)
         return Found(f"tag {self.tag} names {names}")
 
     def _carries_digest(self, image: dict[str, Any] | None) -> bool:
@@ -207,13 +208,19 @@ class ImageBuilder:
         state = self.job.state()
         return str((state.result or {}).get("image_id", ""))
 
-    @cached_property
     def changes(self) -> list[dict[str, str]]:
         """What moved since the newest other image that was built here and still exists."""
+        return self._changes
+
+    @cached_property
+    def _changes(self) -> list[dict[str, str]]:
         return compare(self._previous_document(), self.document)
 
-    def _what_moved(self) -> str:
-        return f": {change_text(self.changes)}" if self.changes else ""
+    def reason(self, found: Found) -> str:
+        """Why the image has to be made, with what moved; empty when it is there."""
+        if found.reason == _NO_IMAGE and self._changes:
+            return f"{found.reason}: {change_text(self._changes)}"
+        return found.reason or ""
 
     def _previous_document(self) -> dict[str, Any] | None:
         tags = {
@@ -256,6 +263,8 @@ class ImageBuilder:
         try:
             sweep(self._docker, self._jobs_root, JOB_KIND)
             state = self.job.start(lambda job: run_build(plan, job))
+            # Asks the engine, which costs nothing while it builds.
+            self.changes()
             if wait:
                 state = self.job.wait(timeout + _GRACE_SECONDS, poll=_POLL_SECONDS)
             if state.status == "lost":
@@ -292,7 +301,10 @@ class ImageBuilder:
 
     def describe(self, image_id: str) -> dict[str, Any]:
         """Size and layers of an image."""
-        image = self._docker.image(image_id)
+        words = ["image", "history", "--no-trunc", "--human=false", "--format", "{{json .}}"]
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            asked = pool.submit(self._docker.run, [*words, image_id])
+            image = self._docker.image(image_id)
         if image is None:
             raise SttError(
                 f"image {image_id}",
@@ -300,9 +312,7 @@ class ImageBuilder:
                 needed=f"the image of {self.tag}",
                 fix="run again, with nothing that removes images beside it",
             )
-        history = self._docker.run(
-            ["image", "history", "--no-trunc", "--human=false", "--format", "{{json .}}", image_id]
-        )
+        history = asked.result()
         entries = [json.loads(line) for line in history.text.splitlines()]
         return {
             "image_id": image_id,

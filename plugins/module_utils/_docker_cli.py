@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -210,7 +211,14 @@ class DockerCli:
 
         Raises SttError when there is no docker command, no daemon or no right to use it.
         """
-        info_run = self.run(["info", "--format", "{{json .}}"], timeout=QUERY_TIMEOUT, check=False)
+        # Both take long for a query, and neither needs the other's answer.
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            asked = pool.submit(
+                self.run, ["version", "--format", "{{json .}}"], timeout=QUERY_TIMEOUT
+            )
+            info_run = self.run(
+                ["info", "--format", "{{json .}}"], timeout=QUERY_TIMEOUT, check=False
+            )
         banner = info_run.error_text.lower()
         if "podman" in banner and "emulat" in banner:
             return self._podman()
@@ -222,7 +230,7 @@ class DockerCli:
         if server_errors or info_run.rc != 0 or not info.get("ServerVersion"):
             text = server_errors or info_run.error_text or "no answer from the daemon"
             raise self.failure(CompletedDocker(info_run.rc or 1, b"", text.encode(), info_run.argv))
-        version = self.run(["version", "--format", "{{json .}}"], timeout=QUERY_TIMEOUT).json()
+        version = asked.result().json()
         client = info.get("ClientInfo") or {}
         components = (version.get("Server") or {}).get("Components") or []
         status = {str(pair[0]): str(pair[1]) for pair in info.get("DriverStatus") or []}

@@ -290,15 +290,11 @@ def ensure_image(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
         check_mode=check_mode,
     )
     found = builder.look()
-    changes = builder.changes if found.reason else []
     result: dict[str, Any] = {
         "changed": found.reason is not None,
         "input_digest": builder.digest,
         "tag": builder.tag,
         "base_digest": builder.base_digest,
-        "reason": found.reason or "",
-        "changes": changes,
-        "diff": builder.diff(changes),
         "status": "present",
         "cached": True,
         "image_id": "",
@@ -320,6 +316,8 @@ def ensure_image(params: dict[str, Any], *, check_mode: bool) -> dict[str, Any]:
             result.update(status="running", progress=state.progress)
     if image_id:
         result.update(builder.describe(image_id))
+    changes = builder.changes() if found.reason else []
+    result.update(reason=builder.reason(found), changes=changes, diff=builder.diff(changes))
     result["log_path"] = "" if state.status == "absent" else state.log_path
     if result["status"] == "built":
         result["seconds"] = seconds_of(state, since)
