@@ -9,7 +9,7 @@ import shutil
 import time
 
 from tests.bench.figures import Result
-from tests.bench.image_lines import lines, write_page
+from tests.bench.image_lines import content, lines
 from tests.bench.image_runs import (
     QUICK_ROUNDS,
     Stand,
@@ -21,6 +21,7 @@ from tests.bench.image_runs import (
 )
 from tests.bench.image_server import ThrowawayServer
 from tests.bench.model import write
+from tests.bench.page import write_page
 from tests.bench.place import CHECKOUT, machine
 from tests.bench.table import plain
 from tests.integration.build_host import BuildHost
@@ -89,7 +90,7 @@ def main(options: argparse.Namespace) -> int:
     print(f"goals missed: {'; '.join(missed) or 'none'}")
     print(f"written: {path.relative_to(CHECKOUT)}")
     if options.markdown:
-        print(f"written: {write_page(result).relative_to(CHECKOUT)}")
+        print(f"written: {write_page(NAME, content(result)).relative_to(CHECKOUT)}")
     return 1 if result.failed else 0
 
 

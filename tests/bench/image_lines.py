@@ -5,16 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from tests.bench.figures import Line, Result, Spread
-from tests.bench.place import CHECKOUT
-from tests.bench.table import markdown, replace_between
+from tests.bench.page import on_machine
+from tests.bench.table import markdown
 
-PAGE = CHECKOUT / "docs" / "benchmarks.md"
-END = "<!-- end of bench-image -->"
-BEGIN = "<!-- begin of bench-image: written by make bench-image ARGS=--markdown -->"
 DOCKER = "docker build"
 
 
@@ -76,16 +72,9 @@ def lines(result: Result, parts: Sequence[str]) -> list[Line]:
     return [line for part, found in made.items() if part in parts for line in found]
 
 
-def write_page(result: Result) -> Path:
-    """Put the result between its markers on the page."""
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(replace_between(page, BEGIN, END, content(result)), encoding="utf-8")
-    return PAGE
-
-
 def content(result: Result) -> str:
     """The table, the layers and the machine of one run."""
-    facts, machine = result.facts, result.facts["machine"]
+    facts = result.facts
     missed = "; ".join(line.label for line in result.lines if line.reached is False)
     return "\n\n".join(
         [
@@ -93,9 +82,7 @@ def content(result: Result) -> str:
             f"Medians of {facts['rounds']} rounds, {facts['quick_rounds']} where a line or nothing "
             f"changed; in brackets the least and the most. Goals missed: {missed or 'none'}. "
             f"Docker {facts['engine']}, buildx {facts['buildx']}; "
-            f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB memory, "
-            f"{machine['disk']}, kernel {machine['kernel']}; load before the run "
-            f"{machine['load_before']}; whole run {facts['seconds']} s.",
+            f"{on_machine(facts['machine'], facts['seconds'])}",
             layers_text(facts["layers"]),
         ]
     )

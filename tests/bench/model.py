@@ -20,7 +20,7 @@ from tests.bench.fetching import (
 )
 from tests.bench.figures import Result
 from tests.bench.model_lines import lines
-from tests.bench.page import write_page
+from tests.bench.page import content, write_page
 from tests.bench.place import CHECKOUT, machine, make_model, workshop
 from tests.bench.table import plain
 from tests.bench.tools import check_tools, peer_versions, stream_settings
@@ -72,7 +72,7 @@ def main(options: argparse.Namespace) -> int:
     print(f"goals missed: {'; '.join(missed) or 'none'}")
     print(f"written: {path.relative_to(CHECKOUT)}")
     if options.markdown:
-        print(f"written: {write_page(result).relative_to(CHECKOUT)}")
+        print(f"written: {write_page(NAME, content(result)).relative_to(CHECKOUT)}")
     return 1 if result.failed else 0
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,30 @@ from tests.bench.place import CHECKOUT
 from tests.bench.table import markdown, replace_between
 
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
-END = "<!-- end of bench-model -->"
-BEGIN = "<!-- begin of bench-model: written by make bench-model ARGS=--markdown -->"
 
 
-def write_page(result: Result) -> Path:
-    """Put the result between the markers of the page."""
+def write_page(name: str, text: str) -> Path:
+    """Put a benchmark's text between its markers on the page."""
     page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(replace_between(page, BEGIN, END, content(result)), encoding="utf-8")
+    PAGE.write_text(replace_between(page, *markers(name), text), encoding="utf-8")
     return PAGE
+
+
+def markers(name: str) -> tuple[str, str]:
+    """Between which lines the page holds what a benchmark wrote."""
+    begin = f"<!-- begin of {name}: written by make {name} ARGS=--markdown -->"
+    return begin, f"<!-- end of {name} -->"
+
+
+def on_machine(machine: Mapping[str, Any], seconds: float) -> str:
+    """The machine that a run was measured on, and how long it took."""
+    extensions = "with" if machine["sha_instructions"] else "without"
+    return (
+        f"{machine['cores']} cores ({machine['processor']}, {extensions} SHA instructions), "
+        f"{machine['memory_gb']} GB memory, {machine['disk']}, kernel {machine['kernel']}, "
+        f"Python {machine['python']}; load before the run {machine['load_before']}; "
+        f"whole run {seconds} s."
+    )
 
 
 def content(result: Result) -> str:
@@ -40,13 +56,10 @@ def content(result: Result) -> str:
 
 
 def _conditions(facts: dict[str, Any]) -> str:
-    machine, peers = facts["machine"], facts["peers"]
-    extensions = "with" if machine["sha_instructions"] else "without"
+    peers = facts["peers"]
     return (
         f"Measured with {facts['weight_bytes']:,} bytes of weights, {facts['streams']} streams and "
         f"chunks of {facts['chunk_bytes']:,} bytes, against huggingface_hub "
-        f"{peers['huggingface_hub']} and curl {peers['curl']}, on {machine['cores']} cores "
-        f"({machine['processor']}, {extensions} SHA instructions), {machine['memory_gb']} GB "
-        f"memory, {machine['disk']}, kernel {machine['kernel']}, Python {machine['python']}; "
-        f"load before the run {machine['load_before']}; whole run {facts['seconds']} s."
+        f"{peers['huggingface_hub']} and curl {peers['curl']}, on "
+        f"{on_machine(facts['machine'], facts['seconds'])}"
     )

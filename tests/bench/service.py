@@ -13,8 +13,9 @@ from typing import Any
 from tests.bench.converting import engine_image
 from tests.bench.figures import Line, Result, Sample
 from tests.bench.model import write
+from tests.bench.page import on_machine, write_page
 from tests.bench.place import CHECKOUT, machine
-from tests.bench.table import plain
+from tests.bench.table import markdown, plain
 from tests.integration.service_container import ServiceContainer
 from tests.integration.verify_host import VerifyHost
 
@@ -181,6 +182,21 @@ def lines(result: Result, options: argparse.Namespace) -> list[Line]:
     ]
 
 
+def content(result: Result) -> str:
+    """The table, the settings and the machine of one run."""
+    facts = result.facts
+    settings = ", ".join(f"`{name}={value}`" for name, value in facts["settings"].items())
+    return "\n\n".join(
+        [
+            markdown(result.lines),
+            f"One run, the stop {STOPS} times (in brackets the least and the most), with "
+            f"{settings}, else the service's defaults. "
+            f"{len(result.samples) - len(result.failed)} runs were valid, {len(result.failed)} "
+            f"failed. On {on_machine(facts['machine'], facts['seconds'])}",
+        ]
+    )
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this benchmark."""
     parser.add_argument("--only", default=",".join(PARTS), help="parts, with commas (default: all)")
@@ -193,6 +209,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--own-source", action="store_true", help="this checkout's service over the image's"
     )
+    parser.add_argument(
+        "--markdown", action="store_true", help="also write the table into docs/benchmarks.md"
+    )
 
 
 def main(options: argparse.Namespace) -> int:
@@ -202,6 +221,9 @@ def main(options: argparse.Namespace) -> int:
     if unknown or options.requests < SETTLED:
         print(f"--only: found {', '.join(unknown)}; needed some of {', '.join(PARTS)}; and at")
         print(f"least {SETTLED} --requests")
+        return 2
+    if options.markdown and len(parts) < len(PARTS):
+        print("--markdown: found some parts; needed all")
         return 2
     print(f"==> Benchmark of the service: {', '.join(parts)}: about 6 minutes", flush=True)
     began = time.monotonic()
@@ -222,6 +244,8 @@ def main(options: argparse.Namespace) -> int:
     print(f"{len(result.samples) - len(result.failed)} runs valid, {len(result.failed)} failed")
     print(f"goals missed: {'; '.join(missed) or 'none'}")
     print(f"written: {path.relative_to(CHECKOUT)}")
+    if options.markdown:
+        print(f"written: {write_page(NAME, content(result)).relative_to(CHECKOUT)}")
     return 1 if result.failed or missed else 0
 
 

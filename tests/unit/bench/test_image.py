@@ -7,9 +7,8 @@ from __future__ import annotations
 import pytest
 
 from tests.bench.figures import Result, Sample
-from tests.bench.image_lines import BEGIN, END, layers_text, lines
+from tests.bench.image_lines import layers_text, lines
 from tests.bench.image_runs import judge_layers
-from tests.bench.place import CHECKOUT
 
 
 def stack(*names: str) -> list[dict[str, object]]:
@@ -71,8 +70,3 @@ def test_goals() -> None:
         "image_nochange_process": None,
     }
     assert lines(result, ["app"])[0].ratio == pytest.approx(1.1)
-
-
-def test_the_page_has_the_place_for_the_table() -> None:
-    page = (CHECKOUT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-    assert 0 < page.index(BEGIN) < page.index(END)

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from tests.bench.figures import Line, Result, Sample, Spread
-from tests.bench.page import BEGIN, END, PAGE, content
+from tests.bench.page import PAGE, content, markers
 from tests.bench.table import HEADER, cells, markdown, plain, replace_between
 
 SECONDS = Line(
@@ -64,9 +64,10 @@ def test_page_changes_between_its_markers_only() -> None:
             replace_between(page, "<b>", "<e>", "new")
 
 
-def test_the_documentation_has_the_place_for_the_table() -> None:
+@pytest.mark.parametrize("name", ["bench-model", "bench-image", "bench-service"])
+def test_the_documentation_has_the_place_for_the_table(name: str) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert replace_between(page, BEGIN, END, "x") != page
+    assert replace_between(page, *markers(name), "x") != page
 
 
 def test_page_names_what_the_figures_depend_on_and_what_was_missed() -> None:
