@@ -32,6 +32,7 @@ PLACE = "/var/tmp/stt-foreign"
 ORIGIN = f"{PLACE}/foreign-engine.git"
 ROOT = "/opt/stt-foreign"
 CHECKED_OUT = f"{ROOT}/sources/git/foreign-engine"
+LFS = "https://git-lfs.github.com/spec/v1"
 NO_GPU = "no GPU on this host"
 ANOTHER = "the image is another engine, without the label stt.engine.variant"
 # What a user adds to the variables of a build server.
@@ -369,3 +370,22 @@ def test_a_revision_without_the_required_commit_is_refused(foreign: Foreign) -> 
     assert "R1.2 required_commit" in run.output
     assert fix in run.output
     assert "engine_source_revision" in run.output
+
+
+@pytest.mark.usefixtures("nothing_is_released")
+def test_files_that_the_commit_only_points_at_are_named(foreign: Foreign) -> None:
+    origin = foreign.origin
+    origin.git("checkout", "--quiet", "-B", "pointers", origin.first)
+    pointer = origin.clone / "weights.bin"
+    digest = "0" * 64
+    pointer.write_text(f"version {LFS}\noid sha256:{digest}\nsize 5\n")
+    origin.git("add", "weights.bin")
+    origin.git("update-index", "--add", "--cacheinfo", f"160000,{origin.first},vendor/decoder")
+    origin.git("commit", "--quiet", "--message", "Point elsewhere")
+    origin.git("push", "--quiet", "--force", f"root@127.0.0.1:{ORIGIN}", "HEAD:pointers")
+    origin.git("checkout", "--quiet", "main")
+    run = foreign.play(engine_source_revision="pointers")
+    assert run.rc != 0
+    assert "R1.2 source_is_whole" in run.output
+    assert "submodule vendor/decoder, LFS pointer weights.bin" in run.output
+    assert "Commit these files themselves" in run.output
