@@ -33,16 +33,16 @@ def copy(host: VerifyHost, converted: dict[str, Any]) -> Iterator[str]:
 
 @pytest.fixture
 def derived(host: VerifyHost, image: str) -> Iterator[Any]:
-    """Makes an image with something more in it: one small layer on the engine image."""
+    """Makes images with something more in them: one small layer on the engine image."""
+    made: list[str] = []
 
     def build(*lines: str) -> str:
-        name = f"{host.prefix}-derived"
-        text = "\n".join((f"FROM {image}", "USER 0", *lines, "USER 2000", ""))
-        host.ssh(f"docker build --quiet --tag {name} - >/dev/null", text.encode())
-        return name
+        made.append(host.derive(image, *lines, name=f"derived{len(made)}"))
+        return made[-1]
 
     yield build
-    host.ssh(f"docker image rm --force {host.prefix}-derived >/dev/null 2>&1 || true")
+    if made:
+        host.ssh(f"docker image rm --force {' '.join(made)} >/dev/null")
 
 
 def check(
