@@ -10,10 +10,10 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils import _host_check_system as system
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import (
@@ -24,9 +24,9 @@ from ansible_collections.stt.engine.plugins.module_utils._docker_cli import (
     require_engine,
 )
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._host_check_needs import Needs
 from ansible_collections.stt.engine.plugins.module_utils._host_check_reach import (
     Answer,
-    Endpoint,
     ask_all,
     distinct,
     public_url,
@@ -38,25 +38,6 @@ MINIMUM_PYTHON = (3, 11)
 # Tools of administrators lie here; a login without a shell profile does not search them.
 _ADMIN_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 _FEW_INODES = 200_000
-
-GpuPolicy = Literal["required", "auto", "absent"]
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What the host must offer; bytes unless said otherwise."""
-
-    root: Path
-    minimum_engine: str = "23.0"
-    minimum_buildx: str = "0.13"
-    docker_bytes: int = 0
-    root_bytes: int = 0
-    recommended_bytes: int = 0
-    memory_bytes: int = 0
-    architecture: str = "x86_64"
-    endpoints: Sequence[Endpoint] = ()
-    gpu: GpuPolicy = "auto"
-    commands: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +91,7 @@ class HostCheck:
             self._one("commands", self._commands),
             self._one("python", self._python),
             self._one("root_writable", self._root_writable),
+            *([self._one("files", self._files)] if self._needs.files else []),
         ]
         return [*checks, *self._reachability(), self._one("gpu", self._gpu_check)]
 
@@ -276,6 +258,19 @@ class HostCheck:
             )
         found = ", ".join(str(path) for path in paths.values()) or "none asked for"
         return Outcome(expected, found, {"paths": paths})
+
+    def _files(self) -> Outcome:
+        files = self._needs.files
+        expected = f"readable: {', '.join(file.path for file in files)}"
+        problems = [problem for file in files if (problem := file.problem())]
+        if problems:
+            raise SttError(
+                "files",
+                found="; ".join(problems),
+                needed=expected,
+                fix="put them on this host, or correct the variables",
+            )
+        return Outcome(expected, f"{len(files)} readable", {})
 
     def _python(self) -> Outcome:
         wanted = ".".join(map(str, MINIMUM_PYTHON))

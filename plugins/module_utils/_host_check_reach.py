@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import socket
 import ssl
@@ -15,6 +16,7 @@ import urllib.request
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
@@ -48,6 +50,15 @@ class Endpoint:
             )
         server = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         return HubAccess(server, ca_bundle=self.ca_bundle or None, proxy=self.proxy or None)
+
+
+def proxy_in(path: str) -> str:
+    """The proxy's address in a file that this user can read; else none, not even a part of it."""
+    file = Path(path)
+    if not path or not file.is_file() or not os.access(file, os.R_OK):
+        return ""
+    address = file.read_text(encoding="utf-8", errors="replace").strip()
+    return address if re.fullmatch(r"https?://\S+", address) else ""
 
 
 @dataclass(frozen=True)
@@ -142,9 +153,9 @@ def _unreachable(url: str, found: str, proxy: str) -> SttError:
         f"endpoint {url}",
         found=f"{found} ({way})",
         needed="an HTTP answer",
-        fix="open the way in the firewall, set the endpoint's proxy (whisper_model_proxy for the "
-        "hub) or http_proxy, https_proxy and no_proxy in the task's environment, or name a mirror "
-        "that the host reaches",
+        fix="open the way in the firewall, set the proxy (whisper_model_proxy for the hub, "
+        "engine_image_proxy_file for package indexes) or http_proxy, https_proxy and no_proxy in "
+        "the task's environment, or name a mirror that the host reaches",
     )
 
 

@@ -80,6 +80,12 @@ options:
           - Without it E(http_proxy) and E(https_proxy) of the environment are used.
         type: str
         default: ''
+      proxy_file:
+        description:
+          - File on the host that holds the proxy's address, instead of O(endpoints[].proxy). One
+            that cannot be read counts as none; O(files) reports it.
+        type: path
+        default: ''
       needed_for:
         description: Which later step needs it, to be read in the result.
         type: str
@@ -98,6 +104,22 @@ options:
     type: list
     elements: str
     default: []
+  files:
+    description:
+      - Files and directories on the host that later steps will read; all that cannot be read are
+        named in one check, which is left out when none is given.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: Where it has to be.
+        type: path
+        required: true
+      variable:
+        description: The variable in which the user named it, to be read in the result.
+        type: str
+        required: true
 attributes:
   check_mode:
     support: full
@@ -198,9 +220,21 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
-from ansible_collections.stt.engine.plugins.module_utils._host_check import HostCheck, Needs
-from ansible_collections.stt.engine.plugins.module_utils._host_check_reach import Endpoint
+from ansible_collections.stt.engine.plugins.module_utils._host_check import HostCheck
+from ansible_collections.stt.engine.plugins.module_utils._host_check_needs import (
+    NeededFile,
+    Needs,
+)
+from ansible_collections.stt.engine.plugins.module_utils._host_check_reach import (
+    Endpoint,
+    proxy_in,
+)
 from ansible_collections.stt.engine.plugins.module_utils._hub_access import proxy_secrets
+
+
+def make_endpoint(proxy: str, proxy_file: str, **fields: str) -> Endpoint:
+    """The endpoint with the proxy that is given or lies in a file of this host."""
+    return Endpoint(proxy=proxy or proxy_in(proxy_file), **fields)
 
 
 def main() -> None:
@@ -224,6 +258,7 @@ def main() -> None:
                     "url": {"type": "str", "required": True},
                     "ca_bundle": {"type": "path", "default": ""},
                     "proxy": {"type": "str", "default": ""},
+                    "proxy_file": {"type": "path", "default": ""},
                     "needed_for": {"type": "str", "default": ""},
                 },
             },
@@ -233,11 +268,20 @@ def main() -> None:
                 "default": "auto",
             },
             "commands": {"type": "list", "elements": "str", "default": []},
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "variable": {"type": "str", "required": True},
+                },
+            },
         },
         supports_check_mode=True,
     )
     params = module.params
-    endpoints = [Endpoint(**endpoint) for endpoint in params["endpoints"]]
+    endpoints = [make_endpoint(**endpoint) for endpoint in params["endpoints"]]
     for endpoint in endpoints:
         module.no_log_values.update(proxy_secrets(endpoint.proxy) | proxy_secrets(endpoint.url))
     needs = Needs(
@@ -252,6 +296,7 @@ def main() -> None:
         endpoints=endpoints,
         gpu=params["gpu"],
         commands=params["commands"],
+        files=[NeededFile(**file) for file in params["files"]],
     )
     try:
         host = HostCheck(DockerCli(params["docker"]), needs)

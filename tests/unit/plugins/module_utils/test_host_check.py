@@ -16,7 +16,11 @@ from typing import Any
 import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
-from ansible_collections.stt.engine.plugins.module_utils._host_check import HostCheck, Needs
+from ansible_collections.stt.engine.plugins.module_utils._host_check import HostCheck
+from ansible_collections.stt.engine.plugins.module_utils._host_check_needs import (
+    NeededFile,
+    Needs,
+)
 from ansible_collections.stt.engine.plugins.module_utils._host_check_reach import Endpoint
 
 DEAD = (
@@ -244,3 +248,19 @@ def test_data_root_is_read_from_the_configuration_when_docker_is_down(tmp_path: 
     assert facts["docker_version"] == ""
     assert facts["memory_bytes"] > 0
     assert len(facts["boot_id"]) == 36
+
+
+def test_every_file_that_a_later_step_needs_is_looked_for(tmp_path: Path) -> None:
+    here = tmp_path / "netrc"
+    here.touch()
+    files = [NeededFile(str(here), "engine_image_netrc")]
+    assert run(docker(tmp_path), tmp_path, files=files)["files"]["status"] == "passed"
+    files += [NeededFile("/nope.tar", "engine_image_base_archive"), NeededFile("/no", "other")]
+    result = run(docker(tmp_path), tmp_path, files=files)["files"]
+    assert result["status"] == "failed"
+    assert (
+        result["found"]
+        == "nothing at /nope.tar (engine_image_base_archive); nothing at /no (other)"
+    )
+    assert "correct the variables" in result["fix"]
+    assert "files" not in run(docker(tmp_path), tmp_path)

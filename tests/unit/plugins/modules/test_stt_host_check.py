@@ -74,3 +74,26 @@ def test_passwords_of_proxies_and_urls_are_in_no_result(
     shown = json.dumps(result)
     for secret in ("hu%21sh", "hu!sh", "wh%21st", "wh!st", "pl%21gh", "pl!gh"):
         assert secret not in shown
+
+
+def test_a_proxy_may_lie_in_a_file_and_none_of_it_is_shown(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.write_text("http://user:hu%21sh@localhost:1\n")
+    bad.write_text("user hush\nwh1st\n")
+    endpoints = [
+        {"url": "http://hub.invalid/", "proxy_file": str(good)},
+        {"url": "http://127.0.0.1:1/", "proxy_file": str(bad)},
+        {"url": "http://127.0.0.1:2/", "proxy_file": str(tmp_path / "nothing")},
+    ]
+    result = run(capsys, root=str(tmp_path), docker=f"{tmp_path}/docker", endpoints=endpoints)
+    found = [check["found"] for check in result["checks"] if "reach" in check["name"]]
+    assert [words.partition("refused ")[2] for words in found] == [
+        "(through the proxy localhost)",
+        "(without a proxy)",
+        "(without a proxy)",
+    ]
+    shown = json.dumps({**result, "invocation": None})
+    for secret in ("hu%21sh", "hu!sh", "hush", "wh1st"):
+        assert secret not in shown
