@@ -142,7 +142,7 @@ def registry_digest(docker: DockerCli, reference: str) -> str:
             found=f"not on this host, and its registry says: {last.removeprefix('ERROR: ')}",
             needed="an image on this host or in a registry that it may reach",
             fix="correct the reference, log in to the registry (docker login), or bring an archive "
-            "made with docker save and name it in base_archive",
+            "made with docker save and name it in base_archive (engine_image_base_archive)",
             cmd=list(done.argv),
             rc=done.rc,
             stderr=done.error_text,
@@ -196,7 +196,7 @@ def _archive_config(archive: Path, reference: str) -> str:
             f"base archive {archive}",
             found="no such file",
             needed="an archive made with docker save",
-            fix="copy it to the host or correct base_archive",
+            fix="copy it to the host or correct base_archive (engine_image_base_archive)",
         )
     manifest = _read_member(archive, "manifest.json", reference)
     if manifest is None:

@@ -163,8 +163,9 @@ def _check_secret(identifier: str, path: Path) -> None:
         raise SttError(
             f"secret {identifier}",
             found=f"no readable file at {path}" if "," not in str(path) else f"a comma in {path}",
-            needed="a file on the host whose path has no comma",
-            fix="correct the path in secrets; only the id becomes part of the image's identity",
+            needed="a readable file on the host whose path has no comma",
+            fix="correct the path in secrets (engine_image_ca_bundle, engine_image_netrc, "
+            "engine_image_proxy_file); only the id becomes part of the image's identity",
         )
 
 

@@ -161,7 +161,7 @@ def _check_proxy(proxy: str) -> None:
             "proxy",
             found=repr(_without_credentials(proxy)),
             needed="an address such as http://proxy.example.com:3128",
-            fix="correct proxy, or the proxy variables of the environment",
+            fix="correct proxy (whisper_model_proxy), or the proxy variables of the environment",
         )
 
 

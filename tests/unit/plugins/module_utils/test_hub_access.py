@@ -81,7 +81,7 @@ def test_malformed_proxy(proxy: str, shown: str) -> None:
         HubAccess("https://hub.example.com", proxy=proxy)
     assert str(caught.value) == (
         f"proxy: found {shown}; needed an address such as http://proxy.example.com:3128; "
-        "fix: correct proxy, or the proxy variables of the environment"
+        "fix: correct proxy (whisper_model_proxy), or the proxy variables of the environment"
     )
 
 
