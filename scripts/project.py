@@ -99,7 +99,7 @@ def main(arguments: list[str]) -> int:
         )
         return 2
     destination = Path(arguments[0]).expanduser().absolute()
-    print(f"==> Writing an operator's directory into {destination} (about 10 seconds)")
+    print(f"==> Writing an operator's directory into {destination} (seconds)")
     try:
         write_project(destination)
     except (ProjectError, OSError) as error:
@@ -108,7 +108,7 @@ def main(arguments: list[str]) -> int:
     print(
         f"    Next: name your build server in {destination}/build/hosts.yml,\n"
         "    read build/group_vars/build.yml, then\n"
-        f"      export PATH={CHECKOUT}/.venv/bin:$PATH\n"
+        f"      export LC_ALL=C.UTF-8 PATH={CHECKOUT}/.venv/bin:$PATH\n"
         f"      cd {destination} && ansible-playbook release.yml -i build"
     )
     return 0

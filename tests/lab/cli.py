@@ -106,8 +106,7 @@ def up(places: Places, options: argparse.Namespace) -> int:
         f"-p {BUILD_HOST.ssh_port} root@127.0.0.1\n"
         f"  model hub     http://127.0.0.1:{HUB_LOCAL_PORT}, from the build server "
         f"http://{HUB_ADDRESS}:{HUB_PORT}\n"
-        f"  repositories  {', '.join(repositories) or f'none yet below {places.fixtures}'}\n"
-        "  next          ansible-playbook playbooks/release.yml -i inventory/lab"
+        f"  repositories  {', '.join(repositories) or f'none yet below {places.fixtures}'}"
     )
     return 0
 
