@@ -45,6 +45,10 @@ install_shellcheck() {
     command -v shellcheck >/dev/null || install_packages shellcheck "Debian: apt-get install shellcheck" shellcheck
 }
 
+install_chromium() { # and letters for the Korean pages
+    command -v chromium >/dev/null || install_packages chromium "Debian: apt-get install chromium fonts-nanum" chromium fonts-nanum
+}
+
 make_environment() {
     local python wanted
     wanted=$(grep -v '^ *#' "$lock" | sha256sum | cut -d' ' -f1) # comments do not count
@@ -77,4 +81,5 @@ make_environment
 make_link
 if [ "${1:-}" = test ]; then
     install_shellcheck
+    install_chromium
 fi

@@ -29,7 +29,7 @@ from ansible_collections.stt.engine.plugins.module_utils._report_checklist impor
 from ansible_collections.stt.engine.plugins.module_utils._report_quantizations import (
     quantization_rows,
 )
-from ansible_collections.stt.engine.plugins.module_utils._report_text import reason, text
+from ansible_collections.stt.engine.plugins.module_utils._report_text import text
 
 FORMAT = 1
 CHECKLIST_ID = "R6.3"
@@ -49,6 +49,7 @@ KEYS = (
     "versions",
     "lock",
     "logs",
+    "files",
 )
 IMAGE_KEYS = (
     "tag",
@@ -113,7 +114,8 @@ def build_report(results: Mapping[str, Any], *, language: str, now: datetime) ->
             str(key): str(value) for key, value in (results.get("versions") or {}).items()
         },
         "lock": dict(results.get("lock") or {}),
-        "logs": [_log(path) for path in results.get("logs") or []],
+        "logs": [_link(path, "log") for path in results.get("logs") or []],
+        "files": [_link(path, "file") for path in sorted(results.get("files") or [])],
         "tasks": None,
     }
     _measure(report)
@@ -160,7 +162,7 @@ def _checklist(
 def _lines(
     items: Iterable[Item], checks: Sequence[Mapping[str, Any]], language: str, stopped: bool
 ) -> list[dict[str, Any]]:
-    decisions = [decide(item, checks, stopped=stopped) for item in items]
+    decisions = [decide(item, checks, stopped=stopped, language=language) for item in items]
     return [
         _line(decision, language)
         for decision in decisions
@@ -173,7 +175,7 @@ def _line(decision: Decision, language: str) -> dict[str, Any]:
         "item": decision.item.key,
         "text": decision.item.text[language],
         "status": decision.status,
-        "note": reason(decision.note, language),
+        "note": decision.note,
         "fix": decision.fix,
         "seconds": decision.seconds,
         "checks": list(decision.checks),
@@ -267,15 +269,15 @@ def _model(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _log(given: Any) -> dict[str, str]:
-    """A log as a link within the release's directory."""
+def _link(given: Any, kind: str) -> dict[str, str]:
+    """A log or another file as a link within the release's directory."""
     path = PurePosixPath(str(given))
     if path.is_absolute() or ".." in path.parts:
         raise SttError(
             "release report",
-            found=f"the log {given}",
+            found=f"the {kind} {given}",
             needed="a path within the release's directory, such as logs/build.log",
-            fix="fetch the log into the release's directory first",
+            fix=f"fetch the {kind} into the release's directory first",
         )
     return {"name": path.name, "path": str(path)}
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ansible_collections.stt.engine.plugins.module_utils._check_titles import check_label
+from ansible_collections.stt.engine.plugins.module_utils._report_text import reason, text
+
 Check = Mapping[str, Any]
 Text = Mapping[str, str]
 
@@ -55,7 +58,6 @@ class Decision:
     checks: tuple[str, ...]
 
 
-NO_RESULT = "no result"
 NOT_RUN = "not_run"
 
 PHASES: tuple[Phase, ...] = (
@@ -281,7 +283,9 @@ def required_steps() -> list[str]:
     return sorted({pattern.partition("/")[0] for item in items for pattern in item.decided_by})
 
 
-def decide(item: Item, checks: Sequence[Check], *, stopped: bool = False) -> Decision:
+def decide(
+    item: Item, checks: Sequence[Check], *, stopped: bool = False, language: str = "en"
+) -> Decision:
     """Judge one item by its checks.
 
     Failed or broken checks decide first. A pattern that finds nothing is an error; in a release
@@ -297,9 +301,7 @@ def decide(item: Item, checks: Sequence[Check], *, stopped: bool = False) -> Dec
         found.update(matching)
         if not matching:
             silent.append(pattern.partition("/")[0] if pattern.endswith("/*") else pattern)
-    status, note, fix = _status(list(found.values()), silent)
-    if stopped and silent and status == "error" and note.startswith(NO_RESULT):
-        status, note = NOT_RUN, ""
+    status, note, fix = _status(list(found.values()), silent, stopped, language)
     return Decision(
         item,
         status,
@@ -314,21 +316,32 @@ def _decides(name: str, pattern: str, but_not: tuple[str, ...]) -> bool:
     return fnmatchcase(name, pattern) and not any(fnmatchcase(name, other) for other in but_not)
 
 
-def _status(checks: Sequence[Check], silent: Sequence[str]) -> tuple[str, str, str]:
+def _status(
+    checks: Sequence[Check], silent: Sequence[str], stopped: bool, language: str
+) -> tuple[str, str, str]:
     for status in ("failed", "error"):
         bad = [check for check in checks if check["status"] == status]
         if bad:
-            return status, _notes(bad), "; ".join(_unique(check["fix"] for check in bad))
+            fixes = "; ".join(_unique(check["fix"] for check in bad))
+            return status, _notes(bad, language), fixes
+    if silent and stopped:
+        return NOT_RUN, "", ""
     if silent:
-        return "error", f"{NO_RESULT}: {', '.join(silent)}", ""
+        return "error", f"{text('no_result', language)}: {', '.join(silent)}", ""
     skipped = [check for check in checks if check["status"] == "skipped"]
     if len(skipped) == len(checks):
-        return "skipped", "; ".join(_unique(check["found"] for check in skipped)), ""
-    return "passed", _notes(skipped) if skipped else "", ""
+        reasons = _unique(reason(check["found"], language) for check in skipped)
+        return "skipped", "; ".join(reasons), ""
+    return "passed", _notes(skipped, language), ""
 
 
-def _notes(checks: Sequence[Check]) -> str:
-    return "; ".join(f"{check['name']}: {check['found']}" for check in checks)
+def _notes(checks: Sequence[Check], language: str) -> str:
+    """The checks by what was found, so that many with one reason are told in one breath."""
+    labels: dict[str, list[str]] = {}
+    for check in checks:
+        found = reason(check["found"], language)
+        labels.setdefault(found, []).append(check_label(check, language))
+    return "; ".join(f"{', '.join(names)}: {found}" for found, names in labels.items())
 
 
 def _unique(texts: Any) -> list[str]:

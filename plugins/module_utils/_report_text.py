@@ -49,23 +49,46 @@ TEXTS: dict[str, dict[str, str]] = {
     "phase": {"ko": "Phase", "en": "Phase"},
     "criteria": {"ko": "성공 기준", "en": "Success criteria"},
     "beyond": {"ko": "런북에 없던 검증", "en": "Beyond the runbook"},
-    "problems": {"ko": "확인이 필요한 항목", "en": "What is not green"},
+    "problems": {"ko": "조치가 필요한 항목", "en": "What must be mended"},
+    "attention": {"ko": "주의와 건너뛴 검사", "en": "Warnings and skipped checks"},
+    "warnings": {"ko": "통과했지만 주의할 점", "en": "Passed, with a warning"},
+    "warning": {"ko": "주의", "en": "warning"},
+    "contents": {"ko": "목차", "en": "Contents"},
+    "failed_checks": {
+        "ko": "아래 검사가 실패하여 릴리스를 멈췄습니다.",
+        "en": "The checks below failed and stopped the release.",
+    },
+    "more": {"ko": "위에서 자세히 보기", "en": "Details above"},
+    "no_result": {"ko": "결과 없음", "en": "no result"},
     "stopped": {"ko": "릴리스를 멈춘 오류", "en": "The error that stopped the release"},
-    "skips": {"ko": "건너뛴 검사", "en": "Skipped checks"},
+    "skips": {"ko": "건너뛴 검사", "en": "Skipped"},
     "found": {"ko": "확인된 값", "en": "Found"},
     "expected": {"ko": "기대한 값", "en": "Expected"},
     "fix": {"ko": "조치", "en": "Fix"},
     "task": {"ko": "작업", "en": "Task"},
-    "timeline": {"ko": "단계별 시간", "en": "Time line of the phases"},
-    "timeline_note": {
-        "ko": "같은 시간대에 겹치는 막대는 동시에 실행된 단계입니다.",
-        "en": "Bars that overlap ran side by side.",
+    "object": {"ko": "대상", "en": "Object"},
+    "timeline": {"ko": "단계별 진행 시간", "en": "Time line of the phases"},
+    "timeline_summary": {
+        "ko": "{phase}: 시작 후 {offset}에 시작, {took} 걸림",
+        "en": "{phase}: began {offset} after the start, took {took}",
     },
-    "timeline_colours": {
-        "ko": "보라색은 무언가를 새로 만든 단계, 빨간색은 실패한 단계입니다.",
-        "en": "Purple: the phase made something new. Red: it failed.",
+    "side_by_side": {
+        "ko": "배경이 칠해진 구간에서는 여러 단계가 동시에 실행되었습니다: {spans}.",
+        "en": "Where the ground is shaded, phases ran side by side: {spans}.",
+    },
+    "one_by_one": {
+        "ko": "동시에 실행된 단계는 없습니다.",
+        "en": "No phases ran side by side.",
     },
     "sizes": {"ko": "이미지와 모델 크기", "en": "Sizes of image and models"},
+    "sizes_note": {
+        "ko": "막대의 길이는 같은 그림 안에서만 비교할 수 있습니다.",
+        "en": "Bars can be compared within one chart only.",
+    },
+    "image_layers": {
+        "ko": "이미지 레이어 (전체 {total})",
+        "en": "Layers of the image ({total} in all)",
+    },
     "image": {"ko": "이미지", "en": "Image"},
     "layer": {"ko": "레이어", "en": "Layer"},
     "empty_layers": {"ko": "그 밖의 작은 레이어 {count}개", "en": "{count} more small layers"},
@@ -98,16 +121,30 @@ TEXTS: dict[str, dict[str, str]] = {
     "served": {"ko": "서비스용", "en": "served"},
     "transcripts": {"ko": "음성 전사 결과", "en": "Transcripts"},
     "transcripts_note": {
-        "ko": "틀린 부분: 기대한 말은 줄을 긋고, 나온 말은 밑줄로 표시합니다.",
-        "en": "Where a text differs, what was expected is struck out and what came is underlined.",
+        "ko": (
+            "각 음성 파일의 기준 문장과, 그와 다르게 전사된 문장입니다. 빠진 말은 취소선으로, "
+            "새로 나온 말은 밑줄로 표시합니다."
+        ),
+        "en": (
+            "The reference text of each clip, and what came where it differs: what is missing is "
+            "struck out, what is new is underlined."
+        ),
     },
+    "transcribed_by": {"ko": "전사한 검사", "en": "Transcribed by"},
+    "clip_count": {"ko": "음성 파일 {count}개", "en": "{count} clips"},
+    "reference": {"ko": "기준 문장", "en": "Reference text"},
+    "reference_unknown": {"ko": "(정해진 기준 문장 없음)", "en": "(no reference text was set)"},
+    "heard": {"ko": "전사된 문장", "en": "What came"},
+    "nothing_heard": {"ko": "(아무 말도 전사되지 않음)", "en": "(no text came)"},
+    "all_same": {"ko": "{count}회 모두 같음", "en": "same in all {count}"},
+    "some_good": {"ko": "{count}회 중 {good}회 통과", "en": "{good} of {count} passed"},
     "clip": {"ko": "음성 파일", "en": "Clip"},
     "text": {"ko": "전사된 문장", "en": "Text"},
     "error_rate": {"ko": "오류율", "en": "Error rate"},
     "result": {"ko": "판정", "en": "Result"},
-    "silence": {"ko": "(말 없음)", "en": "(no speech)"},
-    "all_checks": {"ko": "전체 검사", "en": "All checks"},
-    "step": {"ko": "단계", "en": "Step"},
+    "silence": {"ko": "(말소리 없음)", "en": "(no speech)"},
+    "all_checks": {"ko": "전체 검사 결과", "en": "All checks"},
+    "gates": {"ko": "이미지 자체 검사", "en": "The image by itself"},
     "check": {"ko": "검사", "en": "Check"},
     "seconds": {"ko": "시간", "en": "Time"},
     "identity": {"ko": "식별자와 버전", "en": "Digests and versions"},
@@ -126,6 +163,7 @@ TEXTS: dict[str, dict[str, str]] = {
     "base": {"ko": "베이스 이미지", "en": "Base image"},
     "base_digest": {"ko": "베이스 다이제스트", "en": "Base digest"},
     "cuda": {"ko": "CUDA 빌드", "en": "CUDA build"},
+    "variant": {"ko": "이미지 종류", "en": "Variant"},
     "repository": {"ko": "저장소", "en": "Repository"},
     "commit": {"ko": "커밋", "en": "Commit"},
     "quantization": {"ko": "양자화", "en": "Quantization"},
@@ -135,13 +173,18 @@ TEXTS: dict[str, dict[str, str]] = {
     "versions": {"ko": "도구 버전", "en": "Tool versions"},
     "lock": {"ko": "잠금 파일", "en": "Lock"},
     "logs": {"ko": "로그", "en": "Logs"},
-    "machine": {"ko": "기계가 읽는 결과", "en": "For machines"},
+    "release_files": {"ko": "릴리스 파일", "en": "Files of the release"},
+    "files_and_logs": {"ko": "릴리스 파일과 로그", "en": "Files and logs"},
     "report": {"ko": "보고서", "en": "Report"},
     "planned_size": {"ko": "기준 {planned}", "en": "planned {planned}"},
     "no_time": {"ko": "기록 없음", "en": "no record"},
     "took_planned": {"ko": "{took} 걸림, {planned}", "en": "took {took}, {planned}"},
     "planned_range": {"ko": "계획 {low}-{high}분", "en": "planned {low}-{high} min"},
     "planned_exact": {"ko": "계획 {low}분", "en": "planned {low} min"},
+    "count_passed": {"ko": "통과 {count}", "en": "{count} passed"},
+    "count_skipped": {"ko": "건너뜀 {count}", "en": "{count} skipped"},
+    "count_failed": {"ko": "실패 {count}", "en": "{count} failed"},
+    "count_error": {"ko": "오류 {count}", "en": "{count} error"},
     "counts": {
         "ko": "검사 {total}개: 통과 {passed}, 건너뜀 {skipped}, 실패 {failed}, 오류 {error}",
         "en": "{total} checks: passed {passed}, skipped {skipped}, failed {failed}, error {error}",
@@ -150,14 +193,35 @@ TEXTS: dict[str, dict[str, str]] = {
     "unchanged": {"ko": "변경 없음", "en": "unchanged"},
 }
 
-# The checks speak English. Their usual reasons for a skip are told in the report's language.
+# What the files of a release are for.
+FILES: dict[str, dict[str, str]] = {
+    "report.json": {"ko": "이 보고서의 원본 데이터", "en": "this report's data"},
+    "junit.xml": {"ko": "CI 도구용 검사 결과 (JUnit)", "en": "the checks for CI tools (JUnit)"},
+    "report.tap": {"ko": "검사 결과 (TAP)", "en": "the checks as TAP"},
+    "manifest.json": {"ko": "릴리스 명세", "en": "what the release is, to be signed"},
+    "manifest.json.sig": {"ko": "릴리스 명세의 서명", "en": "the manifest's signature"},
+    "release.pub": {"ko": "서명을 확인하는 공개 키", "en": "the key that checks the signature"},
+    "sbom.cdx.json": {
+        "ko": "구성 요소 목록 (SBOM, CycloneDX)",
+        "en": "bill of materials (CycloneDX)",
+    },
+    "SHA256SUMS": {"ko": "모든 파일의 SHA-256 목록", "en": "the SHA-256 of every file"},
+    "SHA256SUMS.sig": {"ko": "SHA-256 목록의 서명", "en": "the signature of that list"},
+    "verify.sh": {
+        "ko": "Ansible 없이 릴리스를 검증하는 스크립트",
+        "en": "verifies the release without Ansible",
+    },
+}
+
+# The checks speak English. Their reasons for a skip are told in the report's language as far as
+# they are known; {} stands for what a reason names.
 REASONS_KO = {
     "no GPU on this host": "이 서버에 GPU가 없음",
     "the GPU policy of this host is absent": "이 서버는 GPU를 쓰지 않도록 설정됨",
     "the slim variant has no original model beside it": "slim 이미지에는 원본 모델이 없음",
-    "the slim variant has no transformers": "slim 이미지에는 transformers가 없음",
-    "the slim variant has no torchaudio": "slim 이미지에는 torchaudio가 없음",
-    "the slim variant has no torch": "slim 이미지에는 torch가 없음",
+    "the slim variant has no {}": "slim 이미지에 없는 패키지: {}",
+    "this engine has no torch and no CUDA libraries": "이 엔진에는 torch와 CUDA 라이브러리가 없음",
+    "this engine has no {}": "이 엔진에 없는 패키지: {}",
     "there is no clip with speech": "말이 있는 음성 파일이 없음",
     "there is no clip to send": "보낼 음성 파일이 없음",
     "left out, as the model knows only English": "영어 전용 모델이라 제외",
@@ -166,15 +230,44 @@ REASONS_KO = {
     "no clip's text was set for this model": "이 모델에 정해 둔 정답 문장이 없음",
     "every clip's text is known for this model and judged as such": "정답 문장으로 이미 판정함",
     "not run in a container": "컨테이너 밖에서 실행함",
+    "no value was given to compare with": "비교할 값이 지정되지 않음",
+    "no quantization was given to compare with": "비교할 양자화가 지정되지 않음",
+    "no list of files was given for {}": "파일 목록이 지정되지 않음: {}",
+    "no {}/stt_engine here": "이 이미지에는 {}/stt_engine이 없음",
+    "no CUDA libraries are installed here": "CUDA 라이브러리가 설치되어 있지 않음",
+    "this image is not expected to set LD_LIBRARY_PATH": "LD_LIBRARY_PATH가 필요 없는 이미지",
+    "an engine of your own finds its libraries in its own way": (
+        "직접 만든 엔진은 라이브러리를 자체 방식으로 찾음"
+    ),
+    "this image was built by a job below another directory than {}": (
+        "{} 밖의 디렉터리에서 빌드된 이미지"
+    ),
+    "the image is another engine, without the label stt.engine.variant": (
+        "stt.engine.variant 레이블이 없는 다른 엔진의 이미지"
+    ),
+    "the image is another engine, without the label stt.engine.variant{}": (
+        "stt.engine.variant 레이블이 없는 다른 엔진의 이미지라 해당 없음"
+    ),
 }
 
 
 def reason(sentence: str, language: str) -> str:
-    """A reason in the report's language, as far as it is one of the usual ones."""
-    if language == "ko":
-        for english, korean in REASONS_KO.items():
-            sentence = sentence.replace(english, korean)
+    """A reason in the report's language if it is a known one, otherwise as it was given."""
+    if language == "en":
+        return sentence
+    if sentence in REASONS_KO:
+        return REASONS_KO[sentence]
+    for english, korean in REASONS_KO.items():
+        begin, hole, end = english.partition("{}")
+        if hole and sentence.startswith(begin) and sentence.endswith(end):
+            named = sentence[len(begin) : len(sentence) - len(end)]
+            return korean.format(named.replace(" and no ", ", "))
     return sentence
+
+
+def is_told(sentence: str, language: str) -> bool:
+    """Whether a reason of a check can be told in the report's language."""
+    return language == "en" or reason(sentence, language) != sentence
 
 
 def text(key: str, language: str, **values: object) -> str:

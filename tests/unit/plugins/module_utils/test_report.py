@@ -71,7 +71,7 @@ def test_an_empty_result_set_fails() -> None:
 
 
 def test_an_item_without_a_result_fails_the_release() -> None:
-    made = report(without(passed_on_cpu(), "R1.3/superseded_removed"))
+    made = report(without(passed_on_cpu(), "R1.3/own_superseded_removed"))
     assert made["verdict"] == "failed"
     (line,) = [line for line in made["checklist"] if line["status"] != "passed"][:1]
     assert (line["item"], line["status"], line["note"]) == (
@@ -199,7 +199,9 @@ def test_the_start_is_that_of_the_first_phase_unless_given() -> None:
 def test_usual_reasons_are_told_in_korean() -> None:
     lines = {line["item"]: line for line in report(passed_on_cpu(), "ko")["checklist"]}
     assert lines["cuda"]["note"] == "이 서버에 GPU가 없음"
-    assert lines["faster_whisper"]["note"] == "load_int8_float16: 이 서버에 GPU가 없음"
+    assert lines["faster_whisper"]["note"] == (
+        "Faster-Whisper 로드 (int8_float16): 이 서버에 GPU가 없음"
+    )
 
 
 def test_the_given_results_are_left_as_they_are() -> None:

@@ -90,7 +90,7 @@ def test_a_skip_beside_passed_checks_is_told() -> None:
     checks = passed_on_cpu()["checks"]
     assert decided(ITEMS["faster_whisper"], *checks) == (
         "passed",
-        f"load_int8_float16: {NO_GPU}",
+        f"Faster-Whisper loads (int8_float16): {NO_GPU}",
     )
 
 

@@ -4,12 +4,17 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._report_text import (
+    FILES,
     LANGUAGES,
     TEXTS,
     duration,
+    is_told,
     moment,
     planned,
     reason,
@@ -17,6 +22,8 @@ from ansible_collections.stt.engine.plugins.module_utils._report_text import (
     text,
     took_and_planned,
 )
+
+CHECKOUT = Path(__file__).resolve().parents[4]
 
 
 @pytest.mark.parametrize("key", sorted(TEXTS))
@@ -31,6 +38,13 @@ def test_korean_is_korean_and_english_is_not(key: str) -> None:
     korean = any("가" <= letter <= "힣" for letter in TEXTS[key]["ko"])
     assert korean or key in same_in_both
     assert not any("가" <= letter <= "힣" for letter in TEXTS[key]["en"])
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_every_file_is_explained_in_both_languages(name: str) -> None:
+    assert set(FILES[name]) == set(LANGUAGES)
+    assert any("가" <= letter <= "힣" for letter in FILES[name]["ko"])
+    assert not any("가" <= letter <= "힣" for letter in FILES[name]["en"])
 
 
 def test_an_unknown_text_is_an_error() -> None:
@@ -89,7 +103,35 @@ def test_a_moment_is_told_in_utc() -> None:
     assert moment("") == "-"
 
 
-def test_only_usual_reasons_are_translated() -> None:
-    assert reason("a: no GPU on this host", "ko") == "a: 이 서버에 GPU가 없음"
-    assert reason("no GPU on this host", "en") == "no GPU on this host"
-    assert reason("another reason", "ko") == "another reason"
+@pytest.mark.parametrize(
+    ("english", "korean"),
+    [
+        ("no GPU on this host", "이 서버에 GPU가 없음"),
+        ("the slim variant has no torch", "slim 이미지에 없는 패키지: torch"),
+        ("this engine has no torch and no numpy", "이 엔진에 없는 패키지: torch, numpy"),
+        ("no /app/stt_engine here", "이 이미지에는 /app/stt_engine이 없음"),
+        ("another reason", "another reason"),
+    ],
+)
+def test_known_reasons_are_told_in_the_reports_language(english: str, korean: str) -> None:
+    assert (reason(english, "ko"), reason(english, "en")) == (korean, english)
+    assert is_told(english, "ko") is (korean != english)
+    assert is_told(english, "en")
+
+
+def skip_reasons() -> list[str]:
+    """Every sentence that a check gives as its reason for a skip, as far as it is written down."""
+    found = []
+    for path in sorted((CHECKOUT / "checks" / "stt_checks").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "skipped":
+                given = node.args[0]
+                if isinstance(given, ast.Constant):
+                    found.append(str(given.value))
+    return found
+
+
+def test_every_reason_that_a_check_writes_down_has_its_korean() -> None:
+    reasons = skip_reasons()
+    assert len(reasons) > 10
+    assert [one for one in reasons if not is_told(one, "ko")] == []
