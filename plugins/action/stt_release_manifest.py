@@ -15,7 +15,11 @@ from ansible_collections.stt.engine.plugins.module_utils import _release_manifes
 from ansible_collections.stt.engine.plugins.module_utils._digest import sha256_hex
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._phases import parse
-from ansible_collections.stt.engine.plugins.module_utils._release_sign import ALGORITHM, Signer
+from ansible_collections.stt.engine.plugins.module_utils._release_sign import (
+    ALGORITHM,
+    Signer,
+    choose_signer,
+)
 from ansible_collections.stt.engine.plugins.module_utils._release_verdict import (
     Judgement,
     judge,
@@ -50,7 +54,7 @@ class ActionModule(ControllerAction):
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return the release's id and what was, or would be, written."""
         arguments = plain(arguments, "arguments")
-        signer = _signer(arguments)
+        signer = choose_signer(arguments["key_file"], arguments["unsigned"], arguments["openssl"])
         judgement = judge(arguments["checks"], arguments["planned"])
         directory = Path(arguments["dest"])
         path = directory / manifest.FILE_NAME
@@ -107,20 +111,6 @@ def _build(
             needed="image, model and conversions as the modules returned them",
             fix="pass the registered results unchanged",
         ) from error
-
-
-def _signer(arguments: dict[str, Any]) -> Signer | None:
-    """The signer, or None when the release is unsigned by an explicit word."""
-    if bool(arguments["key_file"]) == arguments["unsigned"]:
-        raise SttError(
-            "release signature",
-            found="both a key and unsigned: true" if arguments["unsigned"] else "no signing key",
-            needed="a key_file, or unsigned: true, and not both",
-            fix="name the key's file, or say unsigned: true, which the manifest then records",
-        )
-    if arguments["unsigned"]:
-        return None
-    return Signer(Path(arguments["key_file"]), arguments["openssl"])
 
 
 def _statement_of(signer: Signer | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ansible_collections.stt.engine.plugins.module_utils._report import (
     same_but_for_times,
 )
 from ansible_collections.stt.engine.plugins.module_utils._report_junit import junit
+from ansible_collections.stt.engine.plugins.module_utils._report_tap import tap
 from ansible_collections.stt.engine.plugins.module_utils._report_terminal import (
     Line,
     checklist_lines,
@@ -43,7 +44,7 @@ COLOURS = {
 
 
 class ActionModule(ControllerAction):
-    """Makes report.json, report.html and junit.xml of one result set."""
+    """Makes report.json, report.html, junit.xml and report.tap of one result set."""
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "dest": {"type": "path", "required": True},
@@ -61,12 +62,14 @@ class ActionModule(ControllerAction):
             "json": directory / "report.json",
             "html": directory / "report.html",
             "junit": directory / "junit.xml",
+            "tap": directory / "report.tap",
         }
         existing = _read(files["json"])
         contents = {
             "json": render(report),
             "html": page(report).encode("utf-8", "replace"),
             "junit": junit(report),
+            "tap": tap(report),
         }
         lines = checklist_lines(report, str(files["html"]))
         # In check mode hardly any check has run: a checklist would only frighten.
@@ -108,7 +111,7 @@ def _unwritable(directory: Path, error: OSError) -> SttError:
 def _write(
     files: dict[str, Path], contents: dict[str, bytes], existing: dict[str, Any] | None
 ) -> None:
-    """Write the three files; report.json, which machines trust, comes last.
+    """Write the files; report.json, which machines trust, comes last.
 
     The report of an earlier run is kept by the time at which that run began.
     """
@@ -121,7 +124,7 @@ def _write(
             kept.parent.mkdir(exist_ok=True)
             if not kept.exists():
                 write_atomically(kept, files["json"].read_bytes())
-        for kind in ("html", "junit", "json"):
+        for kind in ("html", "junit", "tap", "json"):
             write_atomically(files[kind], contents[kind])
     except OSError as error:
         raise _unwritable(directory, error) from error

@@ -13,6 +13,8 @@ short_description: Count the run's tasks in the release's report
 description:
   - At the end of a run, writes into each C(report.json) that M(stt.engine.stt_release_report) wrote
     how many tasks were ok, changed and failed on all hosts together.
+  - A release whose files M(stt.engine.stt_release_files) signed in this run is signed again with
+    the same key, so that its list is true of the completed report.
   - Without it C(tasks) stays null in the report.
 requirements:
   - enable it in C(callbacks_enabled)
@@ -29,10 +31,15 @@ from ansible.executor.stats import AggregateStats
 from ansible.executor.task_result import CallbackTaskResult
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.stt.engine.plugins.module_utils import _release_files as files
+from ansible_collections.stt.engine.plugins.module_utils._digest import sha256_hex
+from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._release_sign import Signer
 from ansible_collections.stt.engine.plugins.module_utils._report import render
 from ansible_collections.stt.engine.plugins.module_utils._store import write_atomically
 
-ACTION = "stt.engine.stt_release_report"
+REPORT = "stt.engine.stt_release_report"
+FILES = "stt.engine.stt_release_files"
 
 
 class CallbackModule(CallbackBase):
@@ -46,21 +53,24 @@ class CallbackModule(CallbackBase):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._reports: list[Path] = []
+        self._signed: dict[Path, dict[str, Any]] = {}
 
     def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
-        """Note the path of a report that was written."""
-        if result.task.resolved_action == ACTION:
-            path = result.result.get("paths", {}).get("json")
-            if path and not result.task.check_mode:
-                self._reports.append(Path(path))
+        """Note a report that was written, and a release whose files were signed after it."""
+        if result.task.check_mode or result.task.resolved_action not in (REPORT, FILES):
+            return
+        if result.task.resolved_action == FILES:
+            self._signed[Path(result.result["path"]).parent] = dict(result.result)
+        elif result.result.get("paths", {}).get("json"):
+            self._reports.append(Path(result.result["paths"]["json"]))
 
     def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
         """Write the counts into every report of the run."""
         tasks = count(stats.summarize(host) for host in stats.processed)
         for path in self._reports:
             try:
-                complete(path, tasks)
-            except (OSError, ValueError) as error:
+                complete(path, tasks, self._signed.get(path.parent))
+            except (OSError, ValueError, SttError) as error:
                 self._display.warning(f"{path} was not completed with the run's tasks: {error}")
 
 
@@ -74,8 +84,20 @@ def count(summaries: Iterable[dict[str, int]]) -> dict[str, int]:
     return tasks
 
 
-def complete(path: Path, tasks: dict[str, int]) -> None:
-    """Put the counts into a report."""
+def complete(path: Path, tasks: dict[str, int], signed: dict[str, Any] | None) -> None:
+    """Put the counts into a report, and renew the list of a release that was signed."""
     report = json.loads(path.read_bytes())
     report["tasks"] = tasks
-    write_atomically(path, render(report))
+    content = render(report)
+    if signed is None:
+        write_atomically(path, content)
+        return
+    key = signed["key_file"]
+    signer = Signer(Path(key), signed["openssl"]) if key else None
+    entries = {**listed(path.parent), path.name: sha256_hex(content)}
+    files.write(path.parent, entries, signer, {path.name: content})
+
+
+def listed(directory: Path) -> dict[str, str]:
+    """What the run's own list says: nothing that was edited since is signed with it."""
+    return files.parse((directory / files.LIST_NAME).read_bytes())

@@ -104,3 +104,15 @@ class Signer:
         self, found: str, needed: str, fix: str = f"make a key with: {MAKE_KEY}"
     ) -> SttError:
         return SttError(f"signing key {self._key}", found=found, needed=needed, fix=fix)
+
+
+def choose_signer(key_file: str | None, unsigned: bool, openssl: str = "openssl") -> Signer | None:
+    """The signer, or None when the release is unsigned by an explicit word."""
+    if bool(key_file) == unsigned:
+        raise SttError(
+            "release signature",
+            found="both a key and unsigned: true" if unsigned else "no signing key",
+            needed="a key_file, or unsigned: true, and not both",
+            fix="name the key's file, or say unsigned: true, which the manifest then records",
+        )
+    return Signer(Path(key_file), openssl) if key_file else None

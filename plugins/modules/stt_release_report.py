@@ -10,11 +10,12 @@ version_added: 0.1.0
 short_description: Write a release's report and print the closing checklist
 description:
   - Makes of one result set C(report.json), whose schema is C(docs/report.schema.json),
-    C(junit.xml), and C(report.html), one page for people that needs no network and no other file.
+    C(junit.xml), C(report.tap) (TAP 14), and C(report.html), one page for people that needs no
+    network and no other file.
   - Prints the closing checklist and the success criteria, which say the same.
   - Where a release holds several quantizations, a table of their figures (size, load time,
-    real-time factor, memory, agreement with float32) stands in all but C(junit.xml); nothing is
-    ranked.
+    real-time factor, memory, agreement with float32) stands in all but C(junit.xml) and
+    C(report.tap); nothing is ranked.
   - Each item is decided by the results of certain checks. An item whose checks were all skipped is
     skipped, never ticked. An item without any result is an error, and so is a planned check without
     one. A release that was stopped shows what it did not reach as C(not_run).
@@ -183,4 +184,8 @@ paths:
       description: The checks as JUnit XML.
       type: str
       sample: /home/operator/stt/releases/cuda129-rhel89-v1.2-3f2a9c51d07e/junit.xml
+    tap:
+      description: The checks in the Test Anything Protocol.
+      type: str
+      sample: /home/operator/stt/releases/cuda129-rhel89-v1.2-3f2a9c51d07e/report.tap
 """

@@ -16,6 +16,7 @@ import yaml
 
 from tests.integration.controller import CHECKOUT, Controller
 from tests.unit.plugins.release_samples import passed_on_cpu, stopped_in_r5
+from tests.unit.plugins.sealed_release import VERIFY, make_key
 
 SCHEMA = json.loads((CHECKOUT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 RESULTS = passed_on_cpu()
@@ -314,7 +315,7 @@ class TestReport:
         run = controller.run(report(), hosts="server")
         (result,) = run.results
         assert (result["changed"], result["verdict"], result["gpu"]) == (True, "passed", "absent")
-        assert set(snapshot(dest)) == {"report.json", "report.html", "junit.xml"}
+        assert set(snapshot(dest)) == {"report.json", "report.html", "junit.xml", "report.tap"}
         written = json.loads((dest / "report.json").read_text(encoding="utf-8"))
         jsonschema.validate(written, SCHEMA)
         # The callback counted the run's tasks when it was over.
@@ -347,6 +348,7 @@ class TestReport:
             "report.json",
             "report.html",
             "junit.xml",
+            "report.tap",
             "history/2026-01-31T080000.000Z.json",
             "history/2026-02-01T080000.000Z.json",
         }
@@ -361,3 +363,84 @@ class TestReport:
         run = controller.run(report(), hosts="server")
         assert "\x1b[0;32m  [✓] 모델 마운트 성공" in run.output
         assert not any("\x1b" in line for line in run.results[0]["checklist"])
+
+
+class TestFiles:
+    """stt_release_files, the callback that signs again, and verify.sh over what they left."""
+
+    @pytest.fixture
+    def dest(self, tmp_path: Path) -> Path:
+        return tmp_path / "releases" / "one"
+
+    @pytest.fixture
+    def steps(self, dest: Path, tmp_path: Path) -> dict[str, dict[str, Any]]:
+        """What the role release_seal does with a release's directory, by what is made."""
+        key = make_key(tmp_path / "release.pem")
+        original, converted = RESULTS["models"]
+        seal = {
+            "tag": RESULTS["tag"],
+            "image": RESULTS["image"],
+            "model": original,
+            "conversions": [{**converted, "converter": CONVERTER}],
+            "checks": RESULTS["checks"],
+        }
+        log = {"dest": str(dest / "logs" / "R4-1.log"), "content": "judged\n"}
+        folder = {"path": str(dest / "logs"), "state": "directory"}
+        public = {"src": str(key.with_suffix(".pub")), "dest": str(dest / "release.pub")}
+        script = {"src": str(VERIFY), "dest": str(dest / "verify.sh"), "mode": "0755"}
+        local = {"delegate_to": "localhost", "become": False}
+        signing = {"dest": str(dest), "key_file": str(key)}
+        return {
+            "folder": {"ansible.builtin.file": folder, **local},
+            "log": {"ansible.builtin.copy": log, **local},
+            "key": {"ansible.builtin.copy": public, **local},
+            "script": {"ansible.builtin.copy": script, **local},
+            "manifest": task("stt_release_manifest", **signing, **seal),
+            "report": task("stt_release_report", dest=str(dest), results=RESULTS),
+            "files": task("stt_release_files", **signing),
+        }
+
+    def verify(self, dest: Path, key: Path) -> subprocess.CompletedProcess[str]:
+        command = ["sh", str(VERIFY), str(key), str(dest)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def test_a_run_leaves_what_verify_sh_proves_a_second_changes_nothing_an_edit_is_not_signed(
+        self,
+        controller: Controller,
+        steps: dict[str, dict[str, Any]],
+        dest: Path,
+        tmp_path: Path,
+    ) -> None:
+        first = controller.run(*steps.values(), hosts="server")
+        assert first.results[-1]["reason"] == "there is no list that is signed by this key yet"
+        trusted = tmp_path / "release.pub"
+        # The report was completed when the run was over, after its files were signed.
+        assert json.loads((dest / "report.json").read_bytes())["tasks"] is not None
+        proven = self.verify(dest, trusted)
+        assert proven.returncode == 0, proven.stdout
+        again = controller.run(*steps.values(), hosts="server")
+        assert [result["changed"] for result in again.results] == [False] * len(steps)
+        assert any(name.startswith("history/") for name in snapshot(dest))
+        assert self.verify(dest, trusted).returncode == 0
+        (dest / "logs" / "R4-1.log").write_text("edited")
+        (refused,) = controller.run(steps["files"], hosts="server").results
+        assert (refused["failed"], refused["object"]) == (True, f"release files {dest}")
+        assert refused["found"].startswith("logs/R4-1.log, which was changed after it was signed")
+        refuted = self.verify(dest, trusted)
+        assert refuted.returncode == 1
+        assert "refuted: logs/R4-1.log\n" in refuted.stdout
+
+    def test_check_mode_predicts_and_writes_nothing(
+        self, controller: Controller, steps: dict[str, dict[str, Any]], dest: Path
+    ) -> None:
+        nothing, _sealed = controller.run(steps["files"], steps["manifest"], hosts="server").results
+        assert nothing["found"] == "no manifest.json"
+        before = snapshot(dest)
+        (predicted,) = controller.run(
+            steps["files"], hosts="server", arguments=("--check",)
+        ).results
+        assert (predicted["changed"], predicted["files"]) == (
+            True,
+            ["manifest.json", "manifest.json.sig"],
+        )
+        assert snapshot(dest) == before

@@ -4,13 +4,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
+import tarfile
+import uuid
 from pathlib import Path
 
 import pytest
 
+from tests.lab.hosts import ssh_command
+from tests.lab.layout import BUILD_HOST, Places, cache_root
 from tests.release.conftest import CHECKOUT, Lab, Run
 
 STEPS = {
@@ -68,6 +73,51 @@ def test_stock_openssl_verifies_the_manifest_and_refuses_an_edit(lab: Lab, tmp_p
     assert refused.returncode != 0
 
 
+def audit(lab: Lab) -> str:
+    """What the release's own verify.sh says of it, its models and its image, on the server."""
+    release, place = lab.newest(), f"/tmp/stt-test-{uuid.uuid4().hex[:12]}"
+    places = Places(cache_root())
+    key = subprocess.run(
+        ["openssl", "pkey", "-in", str(places.lab / "release.pem"), "-pubout"],
+        check=True,
+        capture_output=True,
+    ).stdout.decode()
+    script = f"""mkdir {place} && cd {place} && tar -x
+cat >trusted.pub <<'EOF'
+{key}EOF
+sh release/verify.sh --release {release.name} --models /opt/stt/models \\
+    --image stt-engine:{release.name} trusted.pub
+echo "status $?"
+cd / && rm -rf {place}
+"""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as packed:
+        packed.add(release, "release")
+    return subprocess.run(
+        ssh_command(BUILD_HOST, places, script),
+        input=archive.getvalue(),
+        check=True,
+        capture_output=True,
+        timeout=120,
+    ).stdout.decode()
+
+
+@pytest.mark.usefixtures("released")
+def test_an_auditor_proves_release_models_and_image_on_the_server_without_ansible(lab: Lab) -> None:
+    said = audit(lab)
+    assert said.splitlines()[-1] == "status 0", said
+    for name in (
+        "manifest.json",
+        "report.json",
+        "report.tap",
+        "sbom.cdx.json",
+        "logs/fetch.log.gz",
+    ):
+        assert f"proven: {name} is unchanged" in said
+    assert "model.safetensors is unchanged" in said
+    assert f"proven: the image stt-engine:{lab.newest().name} has the sealed id" in said
+
+
 @pytest.mark.usefixtures("released")
 def test_the_image_is_the_cuda_one_and_carries_its_tags(lab: Lab) -> None:
     name = f"stt-engine:{lab.newest().name}"
@@ -121,6 +171,9 @@ def test_a_second_run_changes_nothing_and_names_the_same_release(lab: Lab) -> No
     assert run.recap["changed"] == 0, run.output
     assert lab.newest().name == before
     assert (lab.newest() / "manifest.json").read_bytes() == manifest
+    # The report was renewed, and what is signed is true of it.
+    said = audit(lab)
+    assert said.splitlines()[-1] == "status 0", said
 
 
 @pytest.mark.usefixtures("released")
