@@ -99,31 +99,32 @@ def lines(report: Mapping[str, Any], key: str, language: str) -> list[Section]:
     ]
 
 
-def _notes(
-    line: Mapping[str, Any], by_key: Mapping[str, Check], language: str
-) -> list[dict[str, str]]:
-    """Why a line is not passed, or what was skipped beside it; a reason of many is told once."""
+def _notes(line: Mapping[str, Any], by_key: Mapping[str, Check], language: str) -> list[Section]:
+    """Why a line is not passed, or what was skipped beside it; a reason of many is told once.
+
+    What failed stands above with all that is known of it; here it is only named.
+    """
     decided = [by_key[name] for name in line["checks"] if name in by_key]
-    if line["status"] in ("failed", "error") and any(
-        check["status"] in ("failed", "error") for check in decided
-    ):
-        decided = [check for check in decided if check["status"] in ("failed", "error")]
-    open_ = [check for check in decided if check["status"] != "passed"]
-    if not open_:
+    bad = [check for check in decided if check["status"] in ("failed", "error")]
+    if bad:
+        labels = "" if len(decided) == 1 else ", ".join(check_label(x, language) for x in bad)
+        return [{"labels": labels, "found": "", "lang": language}]
+    skipped = [check for check in decided if check["status"] == "skipped"]
+    if not skipped:
         return [{"labels": "", "found": line["note"], "lang": language}] if line["note"] else []
-    alone = len(open_) == len(decided)
-    groups: dict[str, tuple[list[str], str]] = {}
-    for check in open_:
+    groups: dict[str, Section] = {}
+    for check in skipped:
         one = told(check, language)
-        label = check_label(check, language)
-        groups.setdefault(one["found"], ([], one["lang"]))[0].append(label)
+        group = groups.setdefault(one["found"], {"labels": [], "lang": one["lang"]})
+        group["labels"].append(check_label(check, language))
+    alone = len(skipped) == len(decided) and len(groups) == 1
     return [
         {
-            "labels": "" if alone and len(groups) == 1 else ", ".join(labels),
+            "labels": "" if alone else ", ".join(group["labels"]),
             "found": found,
-            "lang": lang,
+            "lang": group["lang"],
         }
-        for found, (labels, lang) in groups.items()
+        for found, group in groups.items()
     ]
 
 
