@@ -32,6 +32,11 @@ from ansible_collections.stt.engine.plugins.plugin_utils._controller_action impo
     ControllerAction,
 )
 from ansible_collections.stt.engine.plugins.plugin_utils._report_html import page
+from ansible_collections.stt.engine.plugins.plugin_utils._report_index import (
+    FILE,
+    index,
+    releases_root,
+)
 
 HISTORY = "history"
 # Ansible leaves the colours out where there is no terminal.
@@ -44,13 +49,14 @@ COLOURS = {
 
 
 class ActionModule(ControllerAction):
-    """Makes report.json, report.html, junit.xml and report.tap of one result set."""
+    """Makes the report's files of one result set, and the page about all releases."""
 
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "dest": {"type": "path", "required": True},
         "results": {"type": "dict", "required": True},
         "language": {"type": "str", "choices": list(LANGUAGES), "default": "en"},
         "print": {"type": "bool", "default": True},
+        "index": {"type": "bool", "default": True},
     }
 
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -75,6 +81,8 @@ class ActionModule(ControllerAction):
         # In check mode hardly any check has run: a checklist would only frighten.
         if not self._task.check_mode:
             _write(files, contents, existing)
+            if arguments["index"]:
+                _write_index(releases_root(directory), arguments["language"])
             if arguments["print"]:
                 _print(lines)
         return {
@@ -128,6 +136,13 @@ def _write(
             write_atomically(files[kind], contents[kind])
     except OSError as error:
         raise _unwritable(directory, error) from error
+
+
+def _write_index(root: Path, language: str) -> None:
+    try:
+        write_atomically(root / FILE, index(root, language).encode("utf-8", "replace"))
+    except OSError as error:
+        raise _unwritable(root, error) from error
 
 
 def _print(lines: list[Line]) -> None:

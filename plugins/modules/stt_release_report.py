@@ -13,6 +13,8 @@ description:
     C(junit.xml), C(report.tap) (TAP 14), and C(report.html), one page for people that needs no
     network and no other file.
   - Prints the closing checklist and the success criteria, which say the same.
+  - Writes anew C(index.html), one page about all releases that are kept, with what changed from
+    each to the next, and about the runs that failed.
   - Where a release holds several quantizations, a table of their figures (size, load time,
     real-time factor, memory, agreement with float32) stands in all but C(junit.xml) and
     C(report.tap); nothing is ranked.
@@ -91,6 +93,10 @@ options:
         description: The kept logs, as paths within O(dest).
         type: list
         elements: str
+      files:
+        description: The release's other files that the page links to, as paths within O(dest).
+        type: list
+        elements: str
   language:
     description: The language of page and checklist.
     type: str
@@ -98,6 +104,12 @@ options:
     default: en
   print:
     description: Print the checklist; in check mode it is returned but not printed.
+    type: bool
+    default: true
+  index:
+    description:
+      - Write C(index.html) into the directory that holds O(dest); where that is a failed run in a
+        directory named C(failed), into the one above.
     type: bool
     default: true
 attributes:

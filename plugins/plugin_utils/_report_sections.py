@@ -24,7 +24,7 @@ from ansible_collections.stt.engine.plugins.module_utils._report_text import (
 
 GATES = "R2.5"
 # What the report itself is written as, beside the page, and what a sealed release has.
-ALWAYS = ("report.json", "junit.xml")
+ALWAYS = ("report.json", "junit.xml", "report.tap")
 SEALED = ("manifest.json",)
 
 Check = Mapping[str, Any]

@@ -316,6 +316,8 @@ class TestReport:
         (result,) = run.results
         assert (result["changed"], result["verdict"], result["gpu"]) == (True, "passed", "absent")
         assert set(snapshot(dest)) == {"report.json", "report.html", "junit.xml", "report.tap"}
+        listed = (dest.parent / "index.html").read_text(encoding="utf-8")
+        assert ('href="one/report.html"' in listed, '<html lang="ko">' in listed) == (True, True)
         written = json.loads((dest / "report.json").read_text(encoding="utf-8"))
         jsonschema.validate(written, SCHEMA)
         # The callback counted the run's tasks when it was over.
@@ -355,6 +357,17 @@ class TestReport:
         first = json.loads(kept["history/2026-01-31T080000.000Z.json"])
         assert (first["started"], first["verdict"]) == (RESULTS["started"], "passed")
         jsonschema.validate(json.loads(kept["report.json"]), SCHEMA)
+
+    def test_a_failed_run_is_listed_one_directory_above(
+        self, controller: Controller, report: Callable[..., dict[str, Any]], tmp_path: Path
+    ) -> None:
+        root = tmp_path / "releases"
+        failed = report(dest=str(root / "failed" / "20260131T080000Z"), results=stopped_in_r5())
+        quiet = report(dest=str(tmp_path / "others" / "one"), index=False)
+        controller.run(failed, quiet, hosts="server")
+        assert "failed/20260131T080000Z/report.html" in (root / "index.html").read_text("utf-8")
+        assert not (root / "failed" / "index.html").exists()
+        assert not (tmp_path / "others" / "index.html").exists()
 
     def test_colours_are_for_terminals_only(
         self, controller: Controller, report: Callable[..., dict[str, Any]]

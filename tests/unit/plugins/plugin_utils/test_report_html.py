@@ -298,7 +298,10 @@ def test_digests_versions_files_and_logs_are_all_there() -> None:
         assert value in part
     links = [link for link in reader.values("href") if not link.startswith("#")]
     assert links[-4:] == results["logs"]
-    assert links[:-4] == ["report.json", "junit.xml", "manifest.json", "sbom.cdx.json", "verify.sh"]
+    assert links[:-4] == [
+        *("report.json", "junit.xml", "report.tap"),
+        *("manifest.json", "sbom.cdx.json", "verify.sh"),
+    ]
     assert "bill of materials (CycloneDX)" in html
     assert "manifest.json" not in made(stopped_in_r5())[1].values("href")
 

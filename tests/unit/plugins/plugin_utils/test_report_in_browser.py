@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.stt.engine.plugins.module_utils._report import build_report
+from ansible_collections.stt.engine.plugins.module_utils._report import build_report, render
 from ansible_collections.stt.engine.plugins.plugin_utils._report_html import page
+from ansible_collections.stt.engine.plugins.plugin_utils._report_index import index
 from tests.unit.chromium import Chromium
 from tests.unit.plugins.release_samples import real, real_on_gpu, real_with_wrong_texts
 
@@ -58,6 +59,12 @@ def test_the_page_is_whole(
     chromium: Chromium, tmp_path: Path, sample: str, language: str, form: str
 ) -> None:
     chromium.open(written(tmp_path, sample, language), **FORMS[form])
+    assert_whole(chromium)
+    assert chromium.evaluate("document.documentElement.lang") == language
+
+
+def assert_whole(chromium: Chromium) -> None:
+    """Nothing is cut, overlaps, is pale or complained about, and nothing was asked for."""
     assert chromium.evaluate(LAYOUT) == []
     assert (
         chromium.told("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown") == []
@@ -65,7 +72,6 @@ def test_the_page_is_whole(
     asked = [event["request"]["url"] for event in chromium.told("Network.requestWillBeSent")]
     assert len(asked) == 1
     assert asked[0].startswith("file://")
-    assert chromium.evaluate("document.documentElement.lang") == language
 
 
 @LANGUAGES
@@ -74,6 +80,22 @@ def test_the_paper_is_a4(chromium: Chromium, tmp_path: Path, language: str) -> N
     boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", chromium.paper())
     assert len(boxes) > 3
     assert {(round(float(width)), round(float(height))) for width, height in boxes} == {A4_POINTS}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@LANGUAGES
+def test_the_page_of_all_releases_is_whole(
+    chromium: Chromium, tmp_path: Path, language: str, form: str
+) -> None:
+    places = ("a", "b", "c", "failed/20260131T080000Z")
+    for name, sample in zip(places, RESULTS, strict=True):
+        report = build_report(RESULTS[sample], language=language, now=NOW)
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "report.json").write_bytes(render(report))
+    path = tmp_path / "index.html"
+    path.write_text(index(tmp_path, language), encoding="utf-8")
+    chromium.open(path, **FORMS[form])
+    assert_whole(chromium)
 
 
 FAULTS = {
