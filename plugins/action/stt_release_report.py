@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -39,7 +40,7 @@ from ansible_collections.stt.engine.plugins.plugin_utils._report_index import (
 )
 
 HISTORY = "history"
-# Ansible leaves the colours out where there is no terminal.
+# Ansible leaves the colours out where there is no terminal, and where NO_COLOR is a word for yes.
 COLOURS = {
     "passed": "COLOR_OK",
     "failed": "COLOR_ERROR",
@@ -147,6 +148,8 @@ def _write_index(root: Path, language: str) -> None:
 
 def _print(lines: list[Line]) -> None:
     display = Display()
+    # By its convention NO_COLOR counts whatever it says, unless it is empty.
+    colours = {} if os.environ.get("NO_COLOR") else COLOURS
     for line in lines:
-        setting = COLOURS.get(line.status)
+        setting = colours.get(line.status)
         display.display(line.text, color=config.get_config_value(setting) if setting else None)

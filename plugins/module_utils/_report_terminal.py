@@ -56,7 +56,12 @@ def checklist_lines(report: Mapping[str, Any], page: str = "") -> list[Line]:
 
     ``page`` is the path of the readable report, if it was written.
     """
-    return list(_lines(report, page))
+    return [Line(_printable(line.text), line.status) for line in _lines(report, page)]
+
+
+def _printable(line: str) -> str:
+    """What a check found may hold line ends and control characters: they would move the cursor."""
+    return "".join(letter if letter.isprintable() else " " for letter in line)
 
 
 def _lines(report: Mapping[str, Any], page: str) -> Iterator[Line]:

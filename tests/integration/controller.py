@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import pty
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -27,6 +29,16 @@ argument_specs:
     options:
       whisper_model_args: {type: dict, default: {}}
 """
+
+
+def _read(screen: int) -> bytes:
+    """What a terminal shows next; nothing when the last program has left it."""
+    try:
+        return os.read(screen, 65536)
+    except OSError as error:
+        if error.errno == errno.EIO:
+            return b""
+        raise
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,27 @@ class Controller:
         output = completed.stdout + completed.stderr
         assert kept.exists(), output
         return Run(completed.returncode, output, json.loads(kept.read_text(encoding="utf-8")))
+
+    def on_a_terminal(self, task: dict[str, Any]) -> str:
+        """What somebody sees who runs a task at a terminal."""
+        play = {"hosts": "server", "gather_facts": False, "tasks": [task]}
+        playbook = self.directory / "playbook.yml"
+        playbook.write_text(json.dumps([play]), encoding="utf-8")
+        screen, terminal = pty.openpty()
+        program = str(Path(sys.executable).with_name("ansible-playbook"))
+        with subprocess.Popen(
+            [program, "-i", str(self.inventory), str(playbook)],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=terminal,
+            stderr=terminal,
+        ) as process:
+            os.close(terminal)
+            seen = b"".join(iter(lambda: _read(screen), b""))
+            assert process.wait(PLAYBOOK_SECONDS) == 0, seen
+        os.close(screen)
+        return seen.decode()
 
     def ansible_playbook(self, playbook: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a playbook with nothing of the caller's own configuration."""

@@ -369,6 +369,19 @@ class TestReport:
         assert not (root / "failed" / "index.html").exists()
         assert not (tmp_path / "others" / "index.html").exists()
 
+    @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("please", False)])
+    def test_a_terminal_has_colours_unless_no_color_is_set(
+        self,
+        controller: Controller,
+        report: Callable[..., dict[str, Any]],
+        no_color: str,
+        coloured: bool,
+    ) -> None:
+        controller.environment.update(NO_COLOR=no_color, TERM="xterm-256color")
+        output = controller.on_a_terminal(report())
+        assert ("\x1b[0;32m  [✓] 모델 마운트 성공" in output) is coloured
+        assert "  [✓] 모델 마운트 성공" in output
+
     def test_colours_are_for_terminals_only(
         self, controller: Controller, report: Callable[..., dict[str, Any]]
     ) -> None:

@@ -121,4 +121,12 @@ def test_the_lines_say_what_the_report_says(results: dict[str, Any], language: s
 
 
 def test_no_line_holds_a_control_sequence() -> None:
-    assert not any("\x1b" in line or "\n" in line for line in printed(stopped_in_r5(), "ko"))
+    results = stopped_in_r5()
+    hostile = "one\ntwo\r\x1b[31mthree\x07\u202e\udcff"
+    for result in results["checks"]:
+        result.update(found=hostile, fix=hostile)
+    results.update(release=hostile)
+    results["failure"].update(object=hostile, found=hostile, needed=hostile, fix=hostile)
+    lines = printed(results, "ko")
+    assert all(line.isprintable() for line in lines)
+    assert sum("three" in line for line in lines) > 5
