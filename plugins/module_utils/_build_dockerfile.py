@@ -5,263 +5,341 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from ansible_collections.stt.engine.plugins.module_utils._build_parser import (
+    BLANKS,
+    Instruction,
+    escape_token,
+    instructions,
+    json_words,
+    split_name,
+    triggered,
+)
+from ansible_collections.stt.engine.plugins.module_utils._build_remote import Environment
+from ansible_collections.stt.engine.plugins.module_utils._build_words import (
+    WordError,
+    Words,
+    split,
+    split_flags,
+)
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 
 SCRATCH = "scratch"
 
-_DIRECTIVE = re.compile(r"#\s*(\w+)\s*=\s*(\S+)\s*$")
-# As the engine reads it: a word of its own, so that a shell's 1<<2 is none.
-_HEREDOC = re.compile(
-    r"(?:^|\s)\d*<<(?P<dash>-?)(?P<quote>[\"']?)(?P<word>[^\s<\"']+)(?P=quote)(?=\s|$)"
-)
-# Whatever might be one: used where it is safe to see too many.
-_LIKE_HEREDOC = re.compile(r"<<(?P<dash>-?)\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s<\"']+))?")
-_VARIABLE = re.compile(
-    r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?:(?P<operator>:[-+])(?P<word>[^}]*))?\})"
-)
-_ONE_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-[^}]*)?\})")
+_NESTED = r"[^{}]*(?:\$\{[^{}]*\}[^{}]*)*"
+_ONE_VARIABLE = re.compile(rf"\$(?:(\w+)|\{{(\w+)(?::?-{_NESTED})?\}})")
+_ARCHITECTURES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64"}
+# What a variant is called when nobody names it.
+_USUAL_VARIANTS = (("amd64", "v1"), ("arm64", "v8"))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Stage:
-    """One ``FROM``: the words as written and with its arguments filled in."""
+    """One ``FROM``: the words as written, with its arguments filled in, and what follows.
+
+    ``parent`` is the index of the stage that it builds on; None when that is an image.
+    ``used`` are the global arguments that its reference was made of.
+    """
 
     name: str
     written: str
     reference: str
+    parent: int | None
+    used: frozenset[str]
+    start: Instruction
+    body: list[Instruction] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Dockerfile:
-    """The images a Dockerfile needs.
+    """The images that building one target needs.
 
-    ``base`` is what the wanted stage finally rests on; ``base_argument`` is the build argument
+    ``base`` is what the target finally rests on; ``base_argument`` is the build argument
     that this reference consists of, or None when it is written out. ``images`` are the others,
-    ``arguments`` the names of all build arguments that are declared anywhere.
+    ``arguments`` the names of the build arguments that reach the target. ``stages`` are all.
     """
 
     base: str
     base_argument: str | None
     images: tuple[str, ...]
     arguments: frozenset[str]
+    stages: tuple[Stage, ...] = ()
 
 
-def instructions(text: str) -> Iterator[tuple[str, str]]:
-    """Instruction and arguments, line continuations joined, comments and here-documents dropped."""
-    lines = text.removeprefix("\ufeff").splitlines()
-    escape = _escape(lines)
-    position = 0
-    while position < len(lines):
-        line = lines[position].strip()
-        position += 1
-        if not line or line.startswith("#"):
-            continue
-        parts = []
-        while line.endswith(escape):
-            parts.append(line[:-1])
-            line = ""
-            while position < len(lines):
-                line = lines[position].strip()
-                position += 1
-                if line and not line.startswith("#"):
-                    break
-                line = ""
-        parts.append(line)
-        word, _space, rest = " ".join(part.strip() for part in parts).partition(" ")
-        name = word.upper()
-        if name in ("RUN", "COPY", "ADD"):
-            for heredoc in _HEREDOC.finditer(rest):
-                end = _terminator(lines, position, heredoc["word"], chomp=bool(heredoc["dash"]))
-                position = position if end is None else end + 1
-        yield name, rest.strip()
+class _Reader:
+    """A Dockerfile's global arguments and stages, for one set of build arguments."""
 
+    def __init__(self, text: str, build_args: Mapping[str, str], name: str, platform: str) -> None:
+        self.name = name
+        self.escape = escape_token(text)
+        self.build_args = build_args
+        self.stages: list[Stage] = []
+        self.values = {**platform_arguments(platform)}
+        self.values.update({key: build_args[key] for key in self.values if key in build_args})
+        self.declared: set[str] = set()
+        self._behind: dict[str, set[str]] = {}
+        for instruction in instructions(text):
+            if instruction.name == "FROM":
+                self.stages.append(self._stage(instruction))
+            elif self.stages:
+                self.stages[-1].body.append(instruction)
+            elif instruction.name == "ARG":
+                self._declare(instruction.rest)
 
-def _terminator(lines: Sequence[str], start: int, word: str, *, chomp: bool) -> int | None:
-    """The line that ends a here-document; None when none does."""
-    for number in range(start, len(lines)):
-        line = lines[number].rstrip("\r")
-        if (line.lstrip("\t") if chomp else line) == word:
-            return number
-    return None
+    def _fill(self, text: str, where: str) -> Words:
+        try:
+            return Words(text, self.values, escape=self.escape)
+        except WordError as exc:
+            raise SttError(
+                f"{self.name}, {where}",
+                found=str(exc),
+                needed="what the engine can fill in",
+                fix="correct it, or give the argument that it asks for in build_args",
+            ) from exc
 
+    def _asked(self, words: Words) -> set[str]:
+        """The arguments that a text is made of, those without a value too."""
+        return words.used | (words.missing & self.declared)
 
-def meaning(text: str) -> str:
-    """The Dockerfile without the comments and empty lines that change nothing in an image.
+    def _declare(self, rest: str) -> None:
+        for argument, default in declarations(rest, self.escape):
+            self.declared.add(argument)
+            if argument in self.build_args:
+                self.values[argument] = self.build_args[argument]
+            elif default is not None:
+                words = self._fill(default, f"ARG {argument}")
+                before = self._behind.get(argument, set())
+                self._behind[argument] = self._asked(words) | (
+                    before if argument in words.used else set()
+                )
+                self.values[argument] = words.result
 
-    Every other byte stays. Where a here-document may be, everything does.
-    """
-    lines = text.split("\n")
-    kept = _directives(lines) | _in_heredocs(lines)
-    return "\n".join(
-        line
-        for number, line in enumerate(lines)
-        if number in kept or not (line.strip() == "" or line.lstrip().startswith("#"))
-    )
+    def _stage(self, start: Instruction) -> Stage:
+        words = [word for word in BLANKS.split(start.rest) if not word.startswith("--")]
+        named = len(words) == 3 and words[1].upper() == "AS"
+        filled = self._fill(words[0] if words else "", f"FROM {start.rest}")
+        reference = filled.result
+        return Stage(
+            name=words[2] if named else "",
+            written=words[0].strip("\"'") if words else "",
+            reference=reference,
+            parent=self.find(reference),
+            used=frozenset(self._asked(filled)),
+            start=start,
+        )
 
+    def find(self, name: str) -> int | None:
+        """The last stage of a name among those that were read so far."""
+        found = [i for i, stage in enumerate(self.stages) if stage.name.lower() == name.lower()]
+        return found[-1] if found and name else None
 
-def _directives(lines: Sequence[str]) -> set[int]:
-    """The comments at the top that tell the engine how to read the file."""
-    count = 0
-    while count < len(lines) and _DIRECTIVE.match(lines[count].removeprefix("\ufeff").strip()):
-        count += 1
-    return set(range(count))
+    def target(self, target: str) -> int:
+        """The index of the wanted stage, by default the last one."""
+        index = self.find(target) if target else len(self.stages) - 1
+        if index is None:
+            known = ", ".join(stage.name for stage in self.stages if stage.name)
+            raise SttError(
+                f"{self.name} target {target}",
+                found=f"no such stage ({known or 'none has a name'})",
+                needed="the name of a stage of this Dockerfile",
+                fix="correct target; a stage gets a name by FROM ... AS NAME",
+            )
+        return index
 
+    def root(self, index: int) -> Stage:
+        """Follow the wanted stage through stages that it builds on, to the first real image."""
+        parent = self.stages[index].parent
+        return self.stages[index] if parent is None else self.root(parent)
 
-def _in_heredocs(lines: Sequence[str]) -> set[int]:
-    """Every line from one that looks like the start of a here-document to its end."""
-    inside: set[int] = set()
-    for number, line in enumerate(lines):
-        position = number + 1
-        for found in _LIKE_HEREDOC.finditer(line):
-            word = next((group for group in found.groups()[1:] if group), "")
-            end = _terminator(lines, position, word, chomp=bool(found["dash"])) if word else None
-            # Not understood: nothing below is left out.
-            position = len(lines) if end is None else end + 1
-        if position > number + 1:
-            inside.update(range(number, position))
-    return inside
+    def reach(self, target: int) -> tuple[list[Stage], set[str]]:
+        """The stages that the target needs, in their order, and the images they take from."""
+        reached: set[int] = set()
+        images: set[str] = set()
+        waiting = [target]
+        while waiting:
+            index = waiting.pop()
+            if index in reached:
+                continue
+            reached.add(index)
+            stage = self.stages[index]
+            if stage.parent is None:
+                images.add(stage.reference)
+            else:
+                waiting.append(stage.parent)
+            for source in self._sources(stage):
+                if isinstance(source, str) and "$" in source:
+                    continue  # The engine fills in nothing there, and refuses it.
+                # A later stage's name is no image either: the engine refuses that.
+                other = source if isinstance(source, int) else self.find(source)
+                if other is None:
+                    images.add(str(source))
+                elif other < len(self.stages):
+                    waiting.append(other)
+        return [self.stages[index] for index in sorted(reached)], images
 
+    def _sources(self, stage: Stage) -> Iterator[str | int]:
+        """What a stage takes files from: names, and the numbers of stages."""
+        for instruction in stage.body:
+            name, rest = triggered(instruction.name, instruction.rest)
+            flags, _rest = split_flags(rest, self.escape)
+            for flag in flags:
+                if name == "COPY" and flag.startswith("--from="):
+                    source = flag[len("--from=") :]
+                    yield int(source) if source.isdecimal() else source
+                elif name == "RUN" and flag.startswith("--mount="):
+                    for part in flag[len("--mount=") :].split(","):
+                        key, _equals, value = part.partition("=")
+                        if key.strip('"').lower() == "from":
+                            yield value.strip('"')
 
-def _escape(lines: list[str]) -> str:
-    for line in lines:
-        directive = _DIRECTIVE.match(line.strip())
-        if directive is None:
-            break
-        if directive[1].lower() == "escape":
-            return directive[2]
-    return "\\"
+    def arguments(self, stages: Sequence[Stage]) -> frozenset[str]:
+        """The arguments that these stages declare, and those that their values are made of."""
+        names: set[str] = set()
+        for stage in stages:
+            names |= stage.used
+            for instruction in stage.body:
+                name, rest = triggered(instruction.name, instruction.rest)
+                if name == "ARG":
+                    names |= {argument for argument, _default in declarations(rest, self.escape)}
+        waiting = list(names)
+        while waiting:
+            behind = self._behind.get(waiting.pop(), set()) - names
+            names |= behind
+            waiting += behind
+        return frozenset(names)
 
-
-def expand(text: str, values: Mapping[str, str]) -> str:
-    """Fill in ``$NAME``, ``${NAME}``, ``${NAME:-default}`` and ``${NAME:+other}``."""
-
-    def value(match: re.Match[str]) -> str:
-        found = values.get(match["plain"] or match["name"], "")
-        if match["operator"] == ":-":
-            return found or match["word"]
-        if match["operator"] == ":+":
-            return match["word"] if found else ""
-        return found
-
-    return _VARIABLE.sub(value, text)
+    def environment(self) -> Environment:
+        """What the stages' variables are made of."""
+        return Environment(self.name, self.build_args, self.values, self.escape)
 
 
 def read_dockerfile(
-    text: str, build_args: Mapping[str, str], target: str = "", name: str = "Dockerfile"
+    text: str,
+    build_args: Mapping[str, str],
+    target: str = "",
+    name: str = "Dockerfile",
+    platform: str = "linux/amd64",
 ) -> Dockerfile:
-    """Find the images that building ``target`` (default: the last stage) starts from."""
-    values: dict[str, str] = {}
-    stages: list[Stage] = []
-    copied: list[str] = []
-    declared: set[str] = set()
-    for instruction, rest in instructions(text):
-        if instruction == "ARG":
-            for argument, default in _arguments(rest):
-                declared.add(argument)
-                if not stages:
-                    values[argument] = build_args.get(argument, expand(default, values))
-        elif instruction == "FROM":
-            stages.append(_stage(rest, values))
-        elif instruction in ("COPY", "ADD", "RUN"):
-            copied += _sources(instruction, rest)
-    if not stages:
+    """Find the images that building ``target`` (default: the last stage) starts from.
+
+    Refuses what the target would take from elsewhere without saying which content it is.
+    """
+    reader = _Reader(text, build_args, name, platform)
+    if not reader.stages:
         raise SttError(
             name,
             found="no FROM instruction",
             needed="a Dockerfile with at least one stage",
             fix="give the Dockerfile of the engine in dockerfile",
         )
-    names = {stage.name.lower() for stage in stages if stage.name}
-    root = _root(stages, target, name)
+    wanted = reader.target(target)
+    root = reader.root(wanted)
+    reached, images = reader.reach(wanted)
+    _check_additions(reader, reached)
     variable = _ONE_VARIABLE.fullmatch(root.written)
-    images = {stage.reference for stage in stages if stage.reference.lower() not in names}
-    images |= {image for image in copied if image.lower() not in names and not image.isdigit()}
+    argument = (variable[1] or variable[2]) if variable else None
     return Dockerfile(
         base=root.reference,
-        base_argument=(variable[1] or variable[2]) if variable else None,
+        base_argument=argument if argument in reader.declared else None,
         images=tuple(sorted(images - {root.reference, SCRATCH, ""})),
-        arguments=frozenset(declared),
+        arguments=reader.arguments(reached),
+        stages=tuple(reader.stages),
     )
+
+
+def _check_additions(reader: _Reader, reached: Sequence[Stage]) -> None:
+    """Refuse an ADD of content that its Dockerfile does not name by a digest or a commit."""
+    environments: dict[int, Environment] = {}
+    for stage in reached:
+        if stage.parent is None:
+            environment = reader.environment()
+        else:
+            environment = environments[stage.parent].copy()
+        for instruction in stage.body:
+            environment.follow(*triggered(instruction.name, instruction.rest))
+        environments[reader.stages.index(stage)] = environment
+
+
+def platform_arguments(platform: str) -> dict[str, str]:
+    """The arguments that every Dockerfile has without declaring them."""
+    machine = os.uname().machine
+    result = {}
+    for prefix, text in (("TARGET", platform), ("BUILD", f"linux/{machine}")):
+        system, architecture, variant, *_more = [*text.split("/"), "", "", ""]
+        architecture = _ARCHITECTURES.get(architecture, architecture)
+        if (architecture, variant) in _USUAL_VARIANTS:
+            variant = ""
+        if architecture == "arm":
+            variant = variant or "v7"
+        parts = [part for part in (system, architecture, variant) if part]
+        for key, value in (
+            ("PLATFORM", "/".join(parts)),
+            ("OS", system),
+            ("ARCH", architecture),
+            ("VARIANT", variant),
+        ):
+            result[f"{prefix}{key}"] = value
+    return result
 
 
 def declared_arguments(text: str) -> frozenset[str]:
     """The names of all build arguments that are declared anywhere."""
+    escape = escape_token(text)
+    found = (triggered(entry.name, entry.rest) for entry in instructions(text))
     return frozenset(
         argument
-        for instruction, rest in instructions(text)
-        if instruction == "ARG"
-        for argument, _default in _arguments(rest)
+        for name, rest in found
+        if name == "ARG"
+        for argument, _default in declarations(rest, escape)
     )
 
 
-def _arguments(rest: str) -> Iterator[tuple[str, str]]:
-    try:
-        words = shlex.split(rest)
-    except ValueError:
-        # The engine refuses it with the line's number.
-        words = rest.split()
-    for word in words:
-        argument, _equals, default = word.partition("=")
-        yield argument, default
-
-
-def _stage(rest: str, values: Mapping[str, str]) -> Stage:
-    words = [word for word in rest.split() if not word.startswith("--")]
-    named = len(words) == 3 and words[1].upper() == "AS"
-    written = words[0].strip("\"'") if words else ""
-    return Stage(words[2] if named else "", written, expand(written, values))
-
-
-def _sources(instruction: str, rest: str) -> list[str]:
-    """Images that an instruction takes files from; arguments of a stage are not followed."""
-    if instruction == "RUN":
-        flags = re.findall(r"--mount=(\S+)", rest)
-        found = [part[5:] for flag in flags for part in flag.split(",") if part.startswith("from=")]
-    else:
-        found = re.findall(r"--from=(\S+)", rest)
-    return [image for image in found if "$" not in image]
+def declarations(rest: str, escape: str) -> Iterator[tuple[str, str | None]]:
+    """The arguments of an ARG with their defaults as written; None when there is none."""
+    for word in split(rest, escape):
+        argument, equals, default = word.partition("=")
+        yield argument, default if equals else None
 
 
 def copied_sources(instruction: str) -> list[str]:
     """What a COPY or ADD takes from the build context, without patterns, URLs and other stages."""
-    name, _space, rest = instruction.partition(" ")
-    if name.upper() not in ("COPY", "ADD") or "--from=" in rest or "<<" in rest:
+    name, rest = split_name(instruction)
+    flags, rest = split_flags(rest)
+    if name not in ("COPY", "ADD") or "<<" in rest:
         return []
-    words = re.sub(r"--\S+\s+", "", rest).strip()
-    if words.startswith("["):
-        try:
-            paths = [str(word) for word in json.loads(words)]
-        except ValueError:
-            return []
-    else:
-        paths = words.split()
+    if any(flag.startswith("--from=") for flag in flags):
+        return []
+    paths = BLANKS.split(rest) if not rest.startswith("[") else json_words(rest) or []
     plain = (path.lstrip("/") for path in paths[:-1] if not re.search(r"[*?\[]|://", path))
     return [path for path in plain if path]
 
 
-def _root(stages: list[Stage], target: str, name: str) -> Stage:
-    """Follow the wanted stage through stages that it builds on, to the first real image."""
-    index = len(stages) - 1
-    if target:
-        wanted = [i for i, stage in enumerate(stages) if stage.name.lower() == target.lower()]
-        if not wanted:
-            known = ", ".join(stage.name for stage in stages if stage.name) or "none has a name"
-            raise SttError(
-                f"{name} target {target}",
-                found=f"no such stage ({known})",
-                needed="a stage of this Dockerfile",
-                fix="correct target",
-            )
-        index = wanted[-1]
-    while True:
-        reference = stages[index].reference.lower()
-        earlier = [i for i in range(index) if stages[i].name.lower() == reference]
-        if not reference or not earlier:
-            return stages[index]
-        index = earlier[-1]
+def shadowed(stages: Sequence[Stage], reference: str) -> bool:
+    """Whether a stage has the name by which the engine would know this image."""
+    name = reference
+    for prefix in ("docker.io/library/", "index.docker.io/library/", "docker.io/"):
+        if name.startswith(prefix):
+            name = name[len(prefix) :]
+            break
+    name = name.removesuffix(":latest").lower()
+    return any(stage.name.lower() == name for stage in stages if stage.name)
+
+
+def pinned_text(text: str, stages: Sequence[Stage], pins: Mapping[str, str]) -> str:
+    """The Dockerfile with other references in place of some images; every line keeps its number."""
+    lines = text.split("\n")
+    for stage in stages:
+        if stage.parent is not None or stage.reference not in pins:
+            continue
+        words = BLANKS.split(stage.start.rest)
+        place = sum(word.startswith("--") for word in words)
+        words[place] = pins[stage.reference]
+        first, *others = stage.start.lines
+        lines[first] = " ".join(["FROM", *words])
+        for number in others:
+            lines[number] = ""
+    return "\n".join(lines)

@@ -29,6 +29,7 @@ from ansible_collections.stt.engine.plugins.module_utils._build_inputs import (
     diff_text,
     input_digest,
     make_document,
+    read_text,
 )
 from ansible_collections.stt.engine.plugins.module_utils._build_run import Build, run_build
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import (
@@ -117,6 +118,7 @@ class ImageBuilder:
             context_lines(request.context, current_entries(request)),
             base={"reference": self._base_reference, "digest": self.base_digest},
             images={image.reference: image.digest for image in self.images},
+            declared=self._dockerfile.arguments,
         )
 
     @property
@@ -130,9 +132,10 @@ class ImageBuilder:
 
     def _read_dockerfile(self) -> Dockerfile:
         request = self._request
-        text = request.dockerfile.read_text(encoding="utf-8", errors="replace")
+        text = read_text(request.dockerfile)
         name = f"Dockerfile {request.dockerfile}"
-        found = read_dockerfile(text, request.build_args, request.target, name)
+        where = (request.target, name, request.platform)
+        found = read_dockerfile(text, request.build_args, *where)
         wanted = self._base_request.reference
         if not wanted:
             if not found.base:
@@ -154,7 +157,7 @@ class ImageBuilder:
             return found
         # Read again with the base in its place, so that other stages which use it agree.
         arguments = {**request.build_args, found.base_argument: wanted}
-        return read_dockerfile(text, arguments, request.target, name)
+        return read_dockerfile(text, arguments, *where)
 
     def _resolve_base(self) -> base_image.ResolvedImage | None:
         reference, request = self._base_reference, self._base_request
@@ -257,6 +260,7 @@ class ImageBuilder:
             base=self.base,
             base_argument=self._dockerfile.base_argument,
             declared=self._dockerfile.arguments,
+            stages=self._dockerfile.stages,
             images=self.images,
             timeout=timeout,
         )

@@ -13,10 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.stt.engine.plugins.module_utils._build_dockerfile import (
-    declared_arguments,
-    meaning,
-)
+from ansible_collections.stt.engine.plugins.module_utils._build_parser import meaning
 from ansible_collections.stt.engine.plugins.module_utils._digest import (
     canonical_json,
     sha256_file,
@@ -216,12 +213,14 @@ def make_document(
     *,
     base: Mapping[str, str],
     images: Mapping[str, str],
+    declared: Collection[str],
 ) -> dict[str, Any]:
     """All that decides what the image becomes; secrets by their id only.
 
-    Comments in the Dockerfile do not, nor does an argument that it declares nowhere: the engine
-    gives such a one to no step.
+    Comments in the Dockerfile do not, nor does an argument that no stage of the target has
+    ``declared``: the engine gives such a one to no step.
     """
+    unused = unused_arguments(request, declared)
     text = read_text(request.dockerfile)
     return {
         "version": DOCUMENT_VERSION,
@@ -229,9 +228,7 @@ def make_document(
         "target": request.target,
         "dockerfile": dockerfile_digest(text),
         "build_args": {
-            name: value
-            for name, value in request.build_args.items()
-            if name not in unused_arguments(request, declared_arguments(text))
+            name: value for name, value in request.build_args.items() if name not in unused
         },
         "labels": dict(request.labels),
         "secrets": sorted(request.secrets),

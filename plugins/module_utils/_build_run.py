@@ -25,7 +25,10 @@ from ansible_collections.stt.engine.plugins.module_utils._build_debris import (
     discard,
 )
 from ansible_collections.stt.engine.plugins.module_utils._build_dockerfile import (
+    Stage,
     declared_arguments,
+    pinned_text,
+    shadowed,
 )
 from ansible_collections.stt.engine.plugins.module_utils._build_faults import build_error
 from ansible_collections.stt.engine.plugins.module_utils._build_inputs import (
@@ -38,10 +41,15 @@ from ansible_collections.stt.engine.plugins.module_utils._build_inputs import (
     read_text,
     unused_arguments,
 )
+from ansible_collections.stt.engine.plugins.module_utils._build_parser import (
+    instructions,
+    triggered,
+)
 from ansible_collections.stt.engine.plugins.module_utils._build_progress import (
     BuildProgress,
     Redactor,
 )
+from ansible_collections.stt.engine.plugins.module_utils._build_remote import check_triggers
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import (
     BASE_DIGEST_LABEL,
     INPUT_DIGEST_LABEL,
@@ -84,6 +92,7 @@ class Build:
     base: ResolvedImage | None
     base_argument: str | None
     declared: frozenset[str]
+    stages: tuple[Stage, ...]
     images: tuple[ResolvedImage, ...]
     timeout: float
 
@@ -107,7 +116,7 @@ def run_build(build: Build, job: JobContext) -> dict[str, Any]:
                     timeout=build.timeout,
                 )
                 base = pulled if image is base else base
-        _refuse_hidden_arguments(build, base)
+        _refuse_hidden_inputs(build, base)
         progress = _execute(build, workspace, dockerfile, job)
         made = _image(build, workspace)
         image_id = str(made["Id"])
@@ -144,7 +153,33 @@ def _copy_inputs(build: Build, workspace: Path) -> Path:
             needed="a context that holds still",
             fix="run again when nothing writes to it any more",
         )
+    pin_shadowed(build, dockerfile)
     return dockerfile
+
+
+def pin_shadowed(build: Build, dockerfile: Path) -> None:
+    """Pin in the copy what no option can: an image whose name is also a stage's.
+
+    As a named build context it would stand in place of that stage.
+    """
+    pins = {
+        image.reference: image.pin
+        for image in _written_out(build)
+        if shadowed(build.stages, image.reference)
+    }
+    if pins:
+        text = pinned_text(read_text(dockerfile), build.stages, pins)
+        dockerfile.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def _written_out(build: Build) -> list[ResolvedImage]:
+    """The images that the Dockerfile names itself and that are to be built from by digest."""
+    base = build.base if build.base_argument is None else None
+    return [
+        image
+        for image in (base, *build.images)
+        if image is not None and image.pin != image.reference
+    ]
 
 
 def context_copy(build: Build, workspace: Path) -> Path:
@@ -157,13 +192,17 @@ def context_copy(build: Build, workspace: Path) -> Path:
     return workspace / build.digest
 
 
-def _refuse_hidden_arguments(build: Build, base: ResolvedImage | None) -> None:
-    """Refuse what the base would take from arguments that its Dockerfile alone declares."""
-    unused = unused_arguments(build.request, build.declared)
-    if base is None or not unused:
+def _refuse_hidden_inputs(build: Build, base: ResolvedImage | None) -> None:
+    """Refuse what the base's own triggers would take from elsewhere: arguments, and downloads."""
+    if base is None:
         return
     image = build.docker.image(base.pin) or {}
     triggers = "\n".join((image.get("Config") or {}).get("OnBuild") or [])
+    check_triggers(
+        f"ONBUILD of base image {base.reference}",
+        [triggered(entry.name, entry.rest) for entry in instructions(triggers)],
+    )
+    unused = unused_arguments(build.request, build.declared)
     hidden = sorted(declared_arguments(triggers).intersection(unused))
     if hidden:
         raise SttError(
@@ -187,9 +226,8 @@ def build_command(build: Build, workspace: Path, dockerfile: Path) -> list[str]:
         arguments[build.base_argument] = build.base.pin
     if build.base is not None and BASE_DIGEST_ARGUMENT in build.declared:
         arguments.setdefault(BASE_DIGEST_ARGUMENT, build.base.digest)
-    for image in (build.base, *build.images):
-        written_out = image is not None and (image is not build.base or build.base_argument is None)
-        if image is not None and written_out and image.pin != image.reference:
+    for image in _written_out(build):
+        if not shadowed(build.stages, image.reference):
             words += ["--build-context", f"{image.reference}=docker-image://{image.pin}"]
     labels = {
         **request.labels,

@@ -18,9 +18,13 @@ description:
     C(REPOSITORY:DIGEST) with the digest's first 12 digits. When the image is there, nothing runs.
   - The build is a detached job on the host. A lost connection or an ended controller does not stop
     it; the next call attaches to it or finds its result.
-  - Comments and empty lines of the Dockerfile do not count, nor do build arguments that it declares
-    nowhere (C(SOURCE_DATE_EPOCH) and those that begin with C(BUILDKIT_) always do), modification
-    times, owners, and the content of secrets.
+  - Comments and empty lines of the Dockerfile do not count, nor do build arguments that no stage
+    which the target needs declares (C(SOURCE_DATE_EPOCH) and those that begin with C(BUILDKIT_)
+    always do), modification times, owners, and the content of secrets. Images of stages that the
+    target does not need are not asked for.
+  - What an C(ADD) fetches from elsewhere must be named by its content, with C(--checksum=sha256:)
+    for a download and with the full commit for a git repository. Anything else is refused before
+    the build, because the same inputs could then make another image.
   - The engine gets a private copy of exactly the files that were hashed, all with one modification
     time, so that C(.dockerignore) and the time of a checkout cannot make a difference.
   - The tag is written last, after the new image was proven to carry the digest and to rest on the
@@ -75,7 +79,7 @@ options:
     type: dict
     default: {}
   target:
-    description: Stage of the Dockerfile to build; the last one by default.
+    description: Name of the Dockerfile's stage to build; the last one by default.
     type: str
     default: ''
   platform:

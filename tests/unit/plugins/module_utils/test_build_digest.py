@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.stt.engine.plugins.module_utils._build_dockerfile import (
+    read_dockerfile,
+)
 from ansible_collections.stt.engine.plugins.module_utils._build_inputs import (
     BuildRequest,
     compare,
@@ -24,12 +27,24 @@ from ansible_collections.stt.engine.plugins.module_utils._build_inputs import (
     input_digest,
     make_document,
     make_request,
+    read_text,
 )
 from ansible_collections.stt.engine.plugins.module_utils._dockerignore import walk
 
 Value = TypeVar("Value")
-ARGUMENTS = ("CUDA", "VERSION", "VARIANT")
-DOCKERFILE = "ARG BASE_IMAGE\nFROM ${BASE_IMAGE} AS one\nARG CUDA VERSION\nARG VARIANT=full\n"
+ARGUMENTS = ("CUDA", "VERSION", "VARIANT", "LATER")
+DOCKERFILE = """\
+ARG BASE_IMAGE
+ARG GPU_IMAGE
+FROM ${GPU_IMAGE:-nowhere.invalid/gpu} AS gpu
+ARG GPU
+FROM ${BASE_IMAGE} AS one
+ARG\tCUDA  VERSION
+FROM one AS two
+ONBUILD ARG LATER
+FROM two
+ARG VARIANT=full
+"""
 
 
 @dataclass
@@ -86,7 +101,14 @@ class World:
         asked = self.request(root)
         lines = context_lines(asked.context, current_entries(asked))
         base = self._ordered({"reference": "a", "digest": self.base})
-        return make_document(asked, lines, base=base, images=self._ordered(self.images))
+        found = read_dockerfile(read_text(asked.dockerfile), asked.build_args, asked.target)
+        return make_document(
+            asked,
+            lines,
+            base=base,
+            images=self._ordered(self.images),
+            declared=found.arguments,
+        )
 
     def digest(self) -> str:
         """The input digest, from a directory of its own."""
@@ -225,7 +247,9 @@ def _secret_content(world: World, draw: st.DataObject) -> None:
 
 
 def _unused(world: World, draw: st.DataObject) -> None:
-    world.unused = {"NOBODY_ASKS": draw.draw(words), "HTTP_PROXY": "http://p:3128"}
+    names = ("NOBODY_ASKS", "GPU", "GPU_IMAGE")
+    world.unused = {name: draw.draw(words) for name in names}
+    world.unused["HTTP_PROXY"] = "http://p:3128"
 
 
 def _order(world: World, draw: st.DataObject) -> None:
@@ -274,7 +298,60 @@ def test_the_copy_that_the_engine_gets_has_the_digest_of_the_original(world: Wor
         copied = context_lines(root / "copy", walk(root / "copy", []))
 
         def digest(lines: dict[str, str]) -> str:
-            return input_digest(make_document(asked, lines, base={}, images={}))
+            return input_digest(make_document(asked, lines, base={}, images={}, declared=()))
 
         assert digest(copied) == digest(original)
         assert set(copied) == {".dockerignore", *original}
+
+
+blanks = st.text(" \t\v\f", min_size=1, max_size=3)
+separators = st.one_of(blanks, blanks.map("{}\\ \n# between\n\n".format), st.just("\\\n\t"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_words_may_be_set_apart_by_any_blanks(data: st.DataObject) -> None:
+    lines = [line.split() for line in DOCKERFILE.splitlines()]
+    lines += [["COPY", "--from=i:1", "/x", "/x"], ["RUN", "--mount=from=j:1,target=/x", "true"]]
+    text = ""
+    for first, *others in lines:
+        text += data.draw(st.sampled_from(["", " ", "\t"])) + first
+        text += "".join(data.draw(separators) + word for word in others)
+        text += data.draw(st.sampled_from(["\n", " \n", "\r\n", "\n\n"]))
+    plain = "".join(f"{' '.join(line)}\n" for line in lines)
+    for arguments in ({}, {"BASE_IMAGE": "b:1"}):
+        one, two = read_dockerfile(plain, arguments), read_dockerfile(text, arguments)
+        assert (one.base, one.base_argument) == (two.base, two.base_argument)
+        assert one.images == two.images == ("i:1", "j:1")
+        assert one.arguments == two.arguments == {*ARGUMENTS, "BASE_IMAGE"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_images_and_arguments_count_exactly_when_the_target_needs_them(data: st.DataObject) -> None:
+    """Any graph of stages; a stage may have the name of the image that it is made of."""
+    count = data.draw(st.integers(1, 6))
+    text, names = "", []
+    needs: list[set[int]] = []
+    rooted: list[bool] = []
+    for index in range(count):
+        earlier = st.sampled_from(range(index)) if index else st.nothing()
+        parent = data.draw(st.none() | earlier)
+        copied = data.draw(st.sets(earlier, max_size=2 if index else 0))
+        names.append(data.draw(st.sampled_from([f"image{index}", f"stage{index}"])))
+        base = f"image{index}" if parent is None else names[parent]
+        text += f"FROM {base} AS {names[index]}\nARG A{index}\n"
+        for other in sorted(copied):
+            place = data.draw(st.sampled_from([names[other], names[other].upper(), str(other)]))
+            text += f"COPY --from={place} /x /x\n"
+        needs.append(copied | (set() if parent is None else {parent}))
+        rooted.append(parent is None)
+    target = data.draw(st.sampled_from(range(count)))
+    reached: set[int] = set()
+    waiting = {target}
+    while waiting:
+        reached |= waiting
+        waiting = {need for index in waiting for need in needs[index]} - reached
+    found = read_dockerfile(text, {}, names[target])
+    assert {found.base, *found.images} == {f"image{index}" for index in reached if rooted[index]}
+    assert found.arguments == {f"A{index}" for index in reached}

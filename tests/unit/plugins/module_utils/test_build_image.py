@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._build_base import ResolvedImage
+from ansible_collections.stt.engine.plugins.module_utils._build_dockerfile import (
+    read_dockerfile,
+)
 from ansible_collections.stt.engine.plugins.module_utils._build_faults import build_error
 from ansible_collections.stt.engine.plugins.module_utils._build_image import layers
 from ansible_collections.stt.engine.plugins.module_utils._build_inputs import (
@@ -26,6 +29,7 @@ from ansible_collections.stt.engine.plugins.module_utils._build_progress import 
 from ansible_collections.stt.engine.plugins.module_utils._build_run import (
     Build,
     build_command,
+    pin_shadowed,
     run_build,
 )
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
@@ -87,6 +91,7 @@ def make_build(tmp_path: Path, **overrides: Any) -> Build:
         base=base,
         base_argument="BASE_IMAGE",
         declared=frozenset({"BASE_IMAGE", "BASE_DIGEST"}),
+        stages=(),
         images=(tool,),
         timeout=10,
     )
@@ -117,6 +122,22 @@ def test_command(tmp_path: Path) -> None:
         assert pair in pairs
     assert "--provenance=false" in words
     assert "--tag" not in words
+
+
+def test_image_with_a_stages_name_is_pinned_in_the_copy(tmp_path: Path) -> None:
+    """As a named context it would take the stage's place, and its commands would be left out."""
+    text = "FROM golang AS golang\nRUN true\nFROM tool:1\nCOPY --from=golang /x /x\n"
+    (tmp_path / "Dockerfile").write_text(text)
+    build = make_build(tmp_path)
+    golang = ResolvedImage("golang", "sha256:g", "golang@sha256:g", local=True)
+    build = replace(build, stages=read_dockerfile(text, {}).stages, images=(*build.images, golang))
+    words = build_command(build, tmp_path / "w", tmp_path / "D")
+    contexts = [after for before, after in pairwise(words) if before == "--build-context"]
+    assert contexts == ["tool:1=docker-image://tool@sha256:t"]
+    pin_shadowed(build, tmp_path / "Dockerfile")
+    assert (tmp_path / "Dockerfile").read_text() == text.replace(
+        "FROM golang AS", "FROM golang@sha256:g AS"
+    )
 
 
 @pytest.mark.parametrize(
@@ -239,7 +260,7 @@ def test_context_that_moves_while_it_is_read_is_refused(tmp_path: Path) -> None:
     (source / "x").write_text("as hashed")
     asked = BuildRequest(source, source / "Dockerfile")
     document = make_document(
-        asked, context_lines(source, current_entries(asked)), base={}, images={}
+        asked, context_lines(source, current_entries(asked)), base={}, images={}, declared=()
     )
     build = replace(
         make_build(tmp_path), request=asked, document=document, digest=input_digest(document)

@@ -14,6 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.stt.engine.plugins.module_utils._build_dockerfile import (
+    declared_arguments,
+)
 from ansible_collections.stt.engine.plugins.module_utils._build_inputs import (
     BuildRequest,
     change_text,
@@ -25,6 +28,7 @@ from ansible_collections.stt.engine.plugins.module_utils._build_inputs import (
     input_digest,
     make_document,
     make_request,
+    read_text,
 )
 from ansible_collections.stt.engine.plugins.module_utils._dockerignore import walk
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
@@ -57,7 +61,13 @@ def request(root: Path, **overrides: Any) -> BuildRequest:
 def document(root: Path, base: str = "sha256:1", **overrides: Any) -> dict[str, Any]:
     asked = request(root, **overrides)
     lines = context_lines(asked.context, current_entries(asked))
-    return make_document(asked, lines, base={"reference": "a", "digest": base}, images={})
+    return make_document(
+        asked,
+        lines,
+        base={"reference": "a", "digest": base},
+        images={},
+        declared=declared_arguments(read_text(asked.dockerfile)),
+    )
 
 
 def refused(root: Path, **overrides: Any) -> SttError:
