@@ -40,14 +40,21 @@ class Diagnosis(TypedDict):
     model: dict[str, Any]
 
 
-def diagnose_faster_whisper_model(path: str | os.PathLike[str]) -> Diagnosis:
-    """Judge a model directory without loading it, in milliseconds; a bad one is never an exception.
+def diagnose_faster_whisper_model(path: object) -> Diagnosis:
+    """Judge a model directory without loading it, in milliseconds; never raises an exception.
+
+    ``path`` is text, bytes or a path object; anything else is an error like any other.
 
     Returns errors that make the model unusable, warnings that do not, every file with its size in
     bytes, and under ``model`` what the weights say: specification, mel_bins, vocabulary_size,
     quantization, multilingual, encoder_layers, decoder_layers.
     """
-    examination = _Examination(Path(path))
+    try:
+        root = Path(os.fsdecode(path))  # type: ignore[arg-type]
+    except Exception as error:
+        # An object's own way to become a path may raise anything.
+        return _no_path(path, error)
+    examination = _Examination(root)
     examination.run()
     return {
         "path": _printable(str(examination.root)),
@@ -56,6 +63,18 @@ def diagnose_faster_whisper_model(path: str | os.PathLike[str]) -> Diagnosis:
         "warnings": examination.warnings,
         "files": examination.files,
         "model": examination.model,
+    }
+
+
+def _no_path(given: object, error: Exception) -> Diagnosis:
+    named = _printable(f"{type(given).__name__} {_shown(given)}".strip())
+    return {
+        "path": named,
+        "valid": False,
+        "errors": [f"{named} is no path: {error}"],
+        "warnings": [],
+        "files": {},
+        "model": {},
     }
 
 
@@ -274,7 +293,19 @@ def _tokens_of(config: object) -> dict[int, str]:
 
 def _printable(name: str) -> str:
     """Return the name of a file as text, also where its bytes are none."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    try:
+        data = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # Half of a pair, which stands for no byte.
+        data = name.encode("utf-8", "backslashreplace")
+    return data.decode("utf-8", "backslashreplace")
+
+
+def _shown(value: object) -> str:
+    """Return a plain value as Python writes it; writing any other may raise."""
+    # Nor is a number of thousands of digits written.
+    plain = value.bit_length() < 256 if isinstance(value, int) else value is None
+    return repr(value) if plain else ""
 
 
 def _below(value: object, limit: int) -> bool:

@@ -16,14 +16,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from stt_engine.audio import RATE, Recording
 from stt_engine.config import Settings
 from stt_engine.diagnose import diagnose_faster_whisper_model
+from stt_engine.features import Extractor, Features, measured
 
 # A probe may take this much longer than the first one did before it counts as a hang.
 PROBE_PATIENCE = 20
 LEAST_PATIENCE_SECONDS = 30.0
 PROBE_TOKENS = 4
-RATE = 16000
 # A text that fails the model's own thresholds at one temperature is made again at the next.
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -120,6 +121,7 @@ class Engine:
         with ThreadPoolExecutor(1, thread_name_prefix="digest") as pool:
             digest = pool.submit(_sha256, settings.model_path / "model.bin")
             self._model = self._load_model()
+            self._model.feature_extractor = Extractor(self._model.feature_extractor)
             self._check_before_windows()
             device, compute_type = self._model.model.device, self._model.model.compute_type
             self._check_read_back(device, compute_type)
@@ -245,18 +247,21 @@ class Engine:
 
     def transcribe(
         self,
-        samples: NDArray[np.float32],
+        recording: Recording,
         options: Options,
         check: Callable[[], None] | None = None,
     ) -> Transcript:
         """Transcribe one recording; blocks until the last segment is there.
 
+        Memory does not grow with its length. Raises AudioError where it cannot be decoded.
+
         ``check`` is called before each window of 30 seconds and may end the work by raising.
         """
+        features = Features(recording, self._model.feature_extractor)
         self._calls.check = check
         try:
             pieces, info = self._model.transcribe(
-                samples,
+                measured(features),
                 language=options.language,
                 task=options.task,
                 beam_size=options.beam_size,

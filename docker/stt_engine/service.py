@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse, Response
 
 from stt_engine import __version__, openai
 from stt_engine.admission import Admission
-from stt_engine.audio import decode
+from stt_engine.audio import Recording
 from stt_engine.config import Settings
 from stt_engine.engine import Engine, EngineError, Options, Transcript
 from stt_engine.errors import RequestError
@@ -171,8 +171,8 @@ class Service:
         """Decode and transcribe in a worker thread; adds to the warnings."""
         begin = time.monotonic()
         try:
-            audio = decode(upload.file, self.settings.max_audio_seconds, ticket.check)
-            transcript = self.engine.transcribe(audio.samples, options, ticket.check)
+            audio = Recording(upload.file, self.settings.max_audio_seconds, ticket.check)
+            transcript = self.engine.transcribe(audio, options, ticket.check)
         except GivenUpError:
             log(logging.WARNING, "given up", bytes=upload.size, seconds=_since(begin))
             raise

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from stt_engine.audio import RATE, decode
+from stt_engine.audio import RATE, Recording
 from tests.unit.stt_engine.service_process import ServiceProcess, running_service
 from tests.unit.stt_engine.tiny_model import CLIPS, write_tiny_model
 
@@ -52,7 +53,7 @@ def long_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten minutes of speech: work for many seconds, window after window."""
     path = tmp_path_factory.mktemp("recording") / "long.wav"
     with (CLIPS / "long-en.mp3").open("rb") as stream:
-        samples = decode(stream, 3600).samples
+        samples = np.concatenate(list(Recording(stream, 3600).blocks()))
     data = (samples * 32767).astype("<i2").tobytes()
     with wave.open(str(path), "wb") as writer:
         writer.setparams((1, 2, RATE, 0, "NONE", "NONE"))

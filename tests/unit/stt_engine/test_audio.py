@@ -12,8 +12,9 @@ import av
 import numpy as np
 import pytest
 from faster_whisper import decode_audio
+from numpy.typing import NDArray
 
-from stt_engine.audio import RATE, decode
+from stt_engine.audio import BLOCK, RATE, Recording
 from stt_engine.errors import AudioError
 from tests.unit.stt_engine.tiny_model import CLIPS
 
@@ -32,10 +33,20 @@ def wav(samples: bytes, rate: int = RATE, channels: int = 1) -> bytes:
     return buffer.getvalue()
 
 
+def recording_of(data: bytes, longest: int = LONGEST) -> Recording:
+    """A recording from memory."""
+    return Recording(io.BytesIO(data), longest)
+
+
+def samples_of(recording: Recording) -> NDArray[np.float32]:
+    """All samples of a recording; only a test holds so much."""
+    return np.concatenate(list(recording.blocks()))
+
+
 def refusal(data: bytes, longest: int = LONGEST) -> AudioError:
     """Return the error that the bytes give."""
     with pytest.raises(AudioError) as caught:
-        decode(io.BytesIO(data), longest)
+        samples_of(recording_of(data, longest))
     return caught.value
 
 
@@ -43,18 +54,36 @@ def refusal(data: bytes, longest: int = LONGEST) -> AudioError:
 def test_the_samples_are_those_of_faster_whisper(name: str) -> None:
     data = (CLIPS / name).read_bytes()
 
-    audio = decode(io.BytesIO(data), LONGEST)
+    audio = recording_of(data)
+    samples = samples_of(audio)
 
     expected = decode_audio(io.BytesIO(data))
-    assert audio.damaged_packets == 0
-    assert abs(len(audio.samples) - len(expected)) <= RATE // 100
-    length = min(len(audio.samples), len(expected))
-    assert np.abs(audio.samples[:length] - expected[:length]).max() < 0.01
+    assert (audio.samples, audio.damaged_packets) == (len(samples), 0)
+    assert abs(len(samples) - len(expected)) <= RATE // 100
+    length = min(len(samples), len(expected))
+    assert np.abs(samples[:length] - expected[:length]).max() < 0.01
+
+
+def test_a_recording_can_be_read_again() -> None:
+    audio = recording_of((CLIPS / "long-en.mp3").read_bytes())
+
+    first, second = samples_of(audio), samples_of(audio)
+
+    assert np.array_equal(first, second)
+    assert audio.samples == len(first)
+
+
+def test_blocks_are_no_longer_than_a_window() -> None:
+    """A stream whose frames are minutes long comes in blocks of 30 seconds as well."""
+    audio = recording_of(wav(b"\0\1" * 70_000, rate=1000))
+
+    assert [len(block) for block in audio.blocks()] == [BLOCK, BLOCK, 10 * RATE]
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(8000, 1), (16000, 2), (44100, 2), (96000, 1)])
 def test_rates_and_channels(rate: int, channels: int) -> None:
-    audio = decode(io.BytesIO(wav(b"\0\1" * rate * channels, rate, channels)), LONGEST)
+    audio = recording_of(wav(b"\0\1" * rate * channels, rate, channels))
+    samples_of(audio)
 
     assert audio.seconds == pytest.approx(1.0, abs=0.01)
 
@@ -79,17 +108,20 @@ def test_what_is_no_audio(data: bytes, code: str) -> None:
 def test_a_truncated_file_gives_what_is_there() -> None:
     data = (CLIPS / "en-greeting.flac").read_bytes()
 
-    whole = decode(io.BytesIO(data), LONGEST)
-    half = decode(io.BytesIO(data[: len(data) // 2]), LONGEST)
+    whole = samples_of(recording_of(data))
+    half = samples_of(recording_of(data[: len(data) // 2]))
 
-    assert 0 < half.seconds < whole.seconds
+    assert 0 < len(half) < len(whole)
 
 
 def test_damaged_packets_are_counted() -> None:
     data = bytearray((CLIPS / "en-greeting-stereo.mp3").read_bytes())
     data[6000:9000] = bytes(range(250)) * 12
 
-    assert decode(io.BytesIO(bytes(data)), LONGEST).damaged_packets > 0
+    audio = recording_of(bytes(data))
+    samples_of(audio)
+
+    assert audio.damaged_packets > 0
 
 
 def test_a_recording_that_is_mostly_damage() -> None:
@@ -108,7 +140,8 @@ def test_a_stream_whose_rate_changes_keeps_its_speed() -> None:
     """Two MP3 files one after the other are one file, as some recorders make them."""
     parts = [encoded(rate) for rate in (RATE, 44100)]
 
-    audio = decode(io.BytesIO(b"".join(parts)), LONGEST)
+    audio = recording_of(b"".join(parts))
+    samples_of(audio)
 
     assert audio.seconds == pytest.approx(2.0, abs=0.3)
 
@@ -134,7 +167,7 @@ def test_decoding_can_be_ended() -> None:
         raise EndedError
 
     with pytest.raises(EndedError):
-        decode(io.BytesIO(wav(b"\0\0" * RATE)), LONGEST, check)
+        samples_of(Recording(io.BytesIO(wav(b"\0\0" * RATE)), LONGEST, check))
 
 
 def test_a_recording_that_is_too_long() -> None:

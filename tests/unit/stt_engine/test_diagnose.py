@@ -266,3 +266,37 @@ def test_the_command_line(model: Path) -> None:
     (model / "config.json").unlink()
     status, diagnosis = diagnose()
     assert (status, diagnosis["valid"]) == (1, False)
+
+
+class _BadPath:
+    def __fspath__(self) -> str:
+        raise RuntimeError("no path")
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [(None, "None"), (5, "5"), (10**5000, "int"), ([], "list"), (_BadPath(), "_BadPath")],
+    ids=["none", "number", "huge", "list", "raising"],
+)
+def test_what_is_no_path_is_an_error_that_names_it(given: object, named: str) -> None:
+    result = diagnose_faster_whisper_model(given)
+
+    assert result["valid"] is False
+    assert len(result["errors"]) == 1
+    assert named in result["errors"][0]
+    assert "is no path" in result["errors"][0]
+    assert (result["files"], result["model"], result["warnings"]) == ({}, {}, [])
+
+
+def test_a_path_that_no_file_system_can_hold() -> None:
+    for path in ("\ud800", b"\0", "\0", "x" * 100_000, "\udcff"):
+        result = diagnose_faster_whisper_model(path)
+
+        assert result["valid"] is False
+        assert json.dumps(result, ensure_ascii=False).encode()
+
+
+def test_a_path_may_be_bytes(tiny_model: Path) -> None:
+    assert diagnose_faster_whisper_model(os.fsencode(tiny_model)) == diagnose_faster_whisper_model(
+        tiny_model
+    )
