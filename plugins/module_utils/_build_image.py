@@ -317,7 +317,7 @@ class ImageBuilder:
                 fix="run again, with nothing that removes images beside it",
             )
         history = asked.result()
-        entries = [json.loads(line) for line in history.text.splitlines()]
+        entries = [json.loads(line) for line in history.text.split("\n") if line]
         return {
             "image_id": image_id,
             "size": int(image["Size"]),

@@ -35,11 +35,27 @@ DEFAULT_EPOCH = 315619200
 _OBEYED = re.compile(r"SOURCE_DATE_EPOCH|BUILDKIT_\w+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _SECRET_NAME = re.compile(
-    r"(?:^|[_-])(?:token|passwd|password|secret|credentials?|api_?key|private_?key)(?:$|[_-])",
+    r"(?:^|[_.-])(?:token|passwd|password|secret|credentials?|api_?key|private_?key)(?:$|[_.-])",
     re.IGNORECASE,
 )
+# Only at a name's end: PASS_ONE and AUTH_URL are ordinary, and so is a switch such as USE_AUTH=1.
+_PERHAPS_SECRET_NAME = re.compile(
+    r"(?:(?:^|[_.-])(?:pass|auth|authorization|(?:access|ssh|deploy)_?key)"
+    r"|[_.-]pwd|password|passwd|passphrase)$",
+    re.IGNORECASE,
+)
+_SWITCH = re.compile(r"(?:|0|1|true|false|yes|no|on|off|none)", re.IGNORECASE)
 _URL_CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s@]+@", re.IGNORECASE)
-_TOKEN = re.compile(r"\b(?:hf_|ghp_|glpat-|github_pat_)[A-Za-z0-9_-]{16,}")
+_QUERY_CREDENTIALS = re.compile(
+    r"[?&;](?:[a-z0-9]+[_.-])*(?:(?:access|auth|private|job|bearer)?token|passwd|password|pass|pwd"
+    r"|secret|credentials?|api_?key|access_?key|auth|signature|sig)=[^&\s]",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(
+    r"\b(?:hf_|gh[pousr]_|glpat-|github_pat_|pypi-AgE|xox[abp]-)[A-Za-z0-9_-]{16,}"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----|^(?:basic|bearer)\s+\S{8,}$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -136,16 +152,25 @@ def _check_build_arg(name: str, value: str) -> None:
     what = None
     if _URL_CREDENTIALS.search(value):
         what = "a URL with a user name or password in it"
-    elif _TOKEN.search(value) or (value and _SECRET_NAME.search(name)):
+    elif _QUERY_CREDENTIALS.search(value):
+        what = "a URL with a token or password in its query"
+    elif _TOKEN.search(value) or _names_secret(name, value):
         what = "what looks like a token or password"
     if what is not None:
         raise SttError(
             f"build argument {name}",
             found=what,
             needed="nothing secret: build arguments stay in the image's history",
-            fix="put it into a file, pass that in secrets and mount it in the Dockerfile "
-            "(RUN --mount=type=secret,id=...)",
+            fix="give it as a build secret: put it into a file, pass that in secrets and mount it "
+            "in the Dockerfile (RUN --mount=type=secret,id=...)",
         )
+
+
+def _names_secret(name: str, value: str) -> bool:
+    """Whether a value under such a name is one to hide."""
+    if _SECRET_NAME.search(name):
+        return value != ""
+    return bool(_PERHAPS_SECRET_NAME.search(name)) and not _SWITCH.fullmatch(value)
 
 
 def _check_secret(identifier: str, path: Path) -> None:
