@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from .secret_values import is_placeholder, names_a_secret
+
 # Well-known forms: each begins with a mark of its own, so that what has it can be nothing else.
 TOKENS = {
     "a Hugging Face token": r"\bhf_[A-Za-z0-9]{30,}",
@@ -24,34 +26,14 @@ TOKENS = {
         r"(?:[A-Za-z-]+: [^\n]*\n)*\s*[A-Za-z0-9+/=]{32,}"
     ),
     "an authorization header": (
-        r"(?i)\bauthorization\s*[:=]\s*[\"']?(?:bearer|basic|token)\s+[A-Za-z0-9+/=._~-]{8,}"
+        r"(?i)\bauthorization\s*[:=]\s*[\"']?(?:bearer|basic|token|apikey|key|digest)\s+"
+        r"(?!x+\b|your)[A-Za-z0-9+/=._~-]{8,}"
     ),
     "a registry's login": r"\"auth\"\s*:\s*\"[A-Za-z0-9+/]{8,}={0,2}\"",
     "an npm login": r"(?i)//[^\s:]+/:_(?:authToken|password|auth)\s*=\s*[^\s$]{8,}",
 }
 PATTERNS = {name: re.compile(pattern) for name, pattern in TOKENS.items()}
 URL = re.compile(r"(?i)\b[a-z][a-z0-9+.-]*://([^\s/@:\"'<>]{0,128}):([^\s/@\"'<>]{1,256})@")
-ASSIGNMENT = re.compile(
-    r"(?i)(?<![\w.-])--?([\w.-]+)[\s=]+[\"']?([^\s\"';&|]+)"
-    r"|(?<![\w.-])([\w.-]+)\s*[=:]\s*[\"']?([^\s\"';&|,]+)"
-)
-NETRC = re.compile(r"(?i)\bmachine\s+\S+[\s\S]{0,400}?\bpassword\s+(\S+)")
-SETTING = re.compile(
-    r"(?im)^\s*(?:password|passwd|secret|token|aws_secret_access_key|aws_session_token)\s*[:=]\s*"
-    r"(\S+)"
-)
-SECRET_NAME = re.compile(
-    r"(?i)passw(?:or)?d|passphrase|secret|token(?!i[sz]|s(?:$|[_.-]))|api[_-]?key|access[_-]?key"
-    r"|private[_-]?key|credential"
-)
-# Its value says where something is, or whether, and not what it is.
-HARMLESS_NAME = re.compile(r"(?i)(?:file|path|dir|url|name|type|length|size|ttl|timeout|env)$")
-PLACEHOLDER = re.compile(
-    r"(?i)[$<{%*].*|/.*|~.*|x+|\*+|\.+|\d{1,9}|true|false|yes|no|none|null|on|off|str|bytes|secret"
-    r"|required|optional|pass|passwd|password|passphrase|token|example|changeme|redacted"
-)
-SHORTEST = 4
-SHOWN = 100
 
 
 def secrets_in(text: str) -> Iterator[str]:
@@ -63,16 +45,6 @@ def secrets_in(text: str) -> Iterator[str]:
         yield "credentials in a URL"
 
 
-def secrets_in_command(command: str) -> Iterator[str]:
-    """As for a text, and what it gives to names that stand for secrets."""
-    yield from secrets_in(command)
-    for match in ASSIGNMENT.finditer(command):
-        name = match.group(1) or match.group(3)
-        value = match.group(2) or match.group(4)
-        if names_a_secret(name, value):
-            yield f"a value of {name}"
-
-
 def secrets_in_settings(values: Mapping[str, str]) -> Iterator[str]:
     """What a set of named values, an environment for instance, holds."""
     for name, value in sorted(values.items()):
@@ -82,43 +54,15 @@ def secrets_in_settings(values: Mapping[str, str]) -> Iterator[str]:
         yield from (f"{name}: {kind}" for kind in kinds)
 
 
-def secrets_in_login_file(name: str, text: str) -> Iterator[str]:
-    """As for a text, and what files hold whose only purpose is a login."""
-    yield from secrets_in(text)
-    if name in ("netrc", ".netrc", "_netrc"):
-        if any(not PLACEHOLDER.fullmatch(match.group(1)) for match in NETRC.finditer(text)):
-            yield "a password of .netrc"
-    elif name in (".pypirc", "pip.conf", "credentials", ".npmrc", "stored_tokens") and any(
-        not PLACEHOLDER.fullmatch(match.group(1)) for match in SETTING.finditer(text)
-    ):
-        yield f"a login of {name}"
-
-
-def names_a_secret(name: str, value: str) -> bool:
-    """Whether a name stands for a secret and its value may be one."""
-    return (
-        bool(SECRET_NAME.search(name))
-        and not HARMLESS_NAME.search(name)
-        and len(value) >= SHORTEST
-        and not PLACEHOLDER.fullmatch(value)
-    )
-
-
-def masked(text: str) -> str:
-    """The beginning of a text in which no secret can be read."""
+def without_secrets(text: str) -> str:
+    """A text in which none of the well-known forms can be read."""
     for pattern in PATTERNS.values():
         text = pattern.sub("***", text)
-    text = URL.sub(lambda match: match.group(0).replace(f":{match.group(2)}@", ":***@"), text)
-    for match in reversed(list(ASSIGNMENT.finditer(text))):
-        group = 2 if match.group(1) else 4
-        if names_a_secret(match.group(group - 1), match.group(group)):
-            text = text[: match.start(group)] + "***" + text[match.end(group) :]
-    text = " ".join(text.split())
-    return f"{text[:SHOWN]}..." if len(text) > SHOWN else text
+    return URL.sub(lambda match: match.group(0).replace(f":{match.group(2)}@", ":***@"), text)
 
 
 def _is_credential(match: re.Match[str]) -> bool:
     name, password = match.groups()
     if password.startswith("//"):
         return False
-    return not PLACEHOLDER.fullmatch(password) and not PLACEHOLDER.fullmatch(name or "?")
+    return not is_placeholder(password) and not is_placeholder(name or "?")

@@ -84,6 +84,10 @@ class Settings:
     original_given: bool | None = None
     image: Image | None = None
     base: Base | None = None
+    # The directories of the layers that were added to the base, the lowest first; where the engine
+    # has no such directories, a pipe with the saved image.
+    layers: tuple[Path, ...] | None = None
+    layer_archive: Path | None = None
     # Which checks of the phase this process is for, by what it may do; None: all.
     part: str | None = None
     alternatives: tuple[Conversion, ...] = ()
@@ -206,9 +210,15 @@ def _load(spec: Mapping[str, Any], models: Path | None, clips: Path | None) -> S
         original_given=described.get("original"),
         image=image_of(spec.get("image")),
         base=base_of(spec.get("base")),
+        layers=_paths(spec.get("layers")),
+        layer_archive=Path(spec["layer_archive"]) if spec.get("layer_archive") else None,
         part=spec.get("part"),
         alternatives=_alternatives(spec),
     )
+
+
+def _paths(named: Sequence[str] | None) -> tuple[Path, ...] | None:
+    return None if named is None else tuple(Path(one) for one in named)
 
 
 def _alternatives(spec: Mapping[str, Any]) -> tuple[Conversion, ...]:

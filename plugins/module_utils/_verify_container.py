@@ -23,6 +23,7 @@ from ansible_collections.stt.engine.plugins.module_utils._docker_cli import (
     DockerCli,
 )
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._verify_layers import Layers
 from ansible_collections.stt.engine.plugins.module_utils._verify_request import (
     CACHE_IN_CONTAINER,
     LOGS_IN_CONTAINER,
@@ -64,7 +65,8 @@ class Part:
     """One of the containers of a phase, by what distinguishes it.
 
     ``everything`` is for checks that read every file of the image: they may, as root, and nothing
-    is mounted over the image's own directories. ``only`` are the checks to run, by id and name.
+    is mounted over the image's own directories. ``only`` are the checks to run, by id and name, and
+    ``layers`` what it gets to see of the image's layers.
     """
 
     image_id: str
@@ -72,6 +74,7 @@ class Part:
     everything: bool = False
     only: tuple[tuple[str, str], ...] = ()
     python: str = "python3"
+    layers: Layers = field(default_factory=Layers)
 
 
 class CheckContainer:
@@ -145,6 +148,9 @@ class CheckContainer:
             arguments += [f"--user={request.uid}", f"--tmpfs=/tmp:{TEMPORARY}"]
         for place, path in request.mounts().items():
             arguments.append(f"--volume={path}:{place}{suffix}")
+        for place, path in self.part.layers.mounts.items():
+            marked = ":ro" if self.part.layers.of_engine else suffix
+            arguments.append(f"--volume={path}:{place}{marked}")
         for name, place in self._volumes().items():
             arguments.append(f"--volume={self._volume(name)}:{place}")
         only = [f"--only={step}/{name}" for step, name in self.part.only]

@@ -26,6 +26,7 @@ from ansible_collections.stt.engine.plugins.module_utils._verify_container impor
     Part,
     result_key,
 )
+from ansible_collections.stt.engine.plugins.module_utils._verify_layers import layers_of
 from ansible_collections.stt.engine.plugins.module_utils._verify_request import VerifyRequest
 from ansible_collections.stt.engine.plugins.module_utils._verify_subject import (
     Subject,
@@ -100,11 +101,23 @@ class PhaseRun:
             "packages": content.packages,
         }
         few = {path: one for path, one in content.files.items() if path.endswith(DESCRIPTIONS)}
-        judged = self._run(
-            Part(self.subject.image_id, FILES, everything=True, python=self.subject.python),
-            {**document, "part": FILES, "base": {**told, "files": content.files}},
-            [(GATES, name) for name in GATES_OF_FILES],
-        )
+        with layers_of(self.docker, image, len(base.layers)) as layers:
+            judged = self._run(
+                Part(
+                    self.subject.image_id,
+                    FILES,
+                    everything=True,
+                    python=self.subject.python,
+                    layers=layers,
+                ),
+                {
+                    **document,
+                    **layers.told,
+                    "part": FILES,
+                    "base": {**told, "files": content.files},
+                },
+                [(GATES, name) for name in GATES_OF_FILES],
+            )
         judged.add(
             self._run(
                 Part(self.subject.image_id, python=self.subject.python),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +22,13 @@ from tests.unit.elf_files import AARCH64, elf
 
 pytestmark = pytest.mark.long
 
+COMMANDS = Path(__file__).parents[1] / "unit" / "checks" / "commands"
+
 SITE = "/opt/app-root/lib/python3.11/site-packages"
 PASSWORD = "t0ps3cret"
 PROXY = f"http://me:{PASSWORD}@proxy.example.com:3128"
 BUDGET_SECONDS = 60.0
+KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ\n"
 
 Record = Callable[[str, object], None]
 
@@ -128,6 +132,30 @@ FAULTS = [
         id="file",
     ),
     pytest.param(
+        (f"RUN INDEX_PASSWORD={PASSWORD} true",),
+        {"secrets": "a value of INDEX_PASSWORD in step"},
+        marks=pytest.mark.fault("secret in an assignment of a RUN line"),
+        id="assignment",
+    ),
+    pytest.param(
+        (write("/root/key", KEY), "RUN rm /root/key"),
+        {"secrets": "a private key in root/key, which a later layer removed or replaced"},
+        marks=pytest.mark.fault("secret in a removed file"),
+        id="removed",
+    ),
+    pytest.param(
+        (write("/opt/app.env", f"DB_PASSWORD={PASSWORD}\n".encode()), "RUN echo > /opt/app.env"),
+        {"secrets": "a value of DB_PASSWORD in opt/app.env, which a later layer"},
+        marks=pytest.mark.fault("secret in a replaced file"),
+        id="replaced",
+    ),
+    pytest.param(
+        (write("/opt/config.yml", f"db:\n  password: {PASSWORD}\n".encode()),),
+        {"secrets": "a value of password in opt/config.yml"},
+        marks=pytest.mark.fault("secret in a file of settings"),
+        id="settings",
+    ),
+    pytest.param(
         ("LABEL stt.engine.torch=2.9.0",),
         {"labels": "label stt.engine.torch says 2.9.0, installed is 2.8.0"},
         marks=pytest.mark.fault("tampered label"),
@@ -181,6 +209,23 @@ def test_a_fault_is_named_before_anything_uses_the_image(
     assert PASSWORD not in json.dumps(done)
     assert PASSWORD not in host.ssh(f"cat {done['log_path']}")
     record_property("outcome", "stopped")
+
+
+@pytest.mark.parametrize("kind", ["secret", "harmless"])
+def test_the_history_that_units_judge_is_the_engines(host: VerifyHost, kind: str) -> None:
+    """No line is run: the shell of the image is a program that does nothing."""
+    lines = (COMMANDS / f"{kind}.txt").read_text(encoding="utf-8").splitlines()
+    tag = host.derive(BASE, 'RUN ["cp", "/bin/true", "/bin/sh"]', *lines, name=kind)
+    try:
+        form = "--no-trunc --format '{{json .CreatedBy}}'"
+        listed = host.ssh(f"docker image history {form} {tag}").splitlines()
+        history = [json.loads(line) for line in reversed(listed)]
+        # Behind them stands the user's line that every derived image has.
+        assert history[-len(lines) - 1 : -1] == json.loads(
+            (COMMANDS / f"{kind}.json").read_text(encoding="utf-8")
+        )
+    finally:
+        host.ssh(f"docker image rm --force {tag} >/dev/null 2>&1 || true")
 
 
 def test_another_user_or_port_is_named(host: VerifyHost, derived: Callable[..., str]) -> None:

@@ -52,7 +52,7 @@ def image_settings(root: Path, scratch: Path) -> Settings:
     )
     return Settings(
         Path("/dev/null"), "", "", container=True, image=image, base=base,
-        scratch=scratch,
+        scratch=scratch, layers=(),
     )  # fmt: skip
 
 

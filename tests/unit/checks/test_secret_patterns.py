@@ -4,18 +4,38 @@
 
 from __future__ import annotations
 
+import json
 import string
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stt_checks.secret_patterns import (
-    masked,
-    secrets_in,
-    secrets_in_command,
-    secrets_in_login_file,
-    secrets_in_settings,
-)
+from stt_checks.secret_commands import masked, secrets_in_command
+from stt_checks.secret_files import secrets_in_file
+from stt_checks.secret_patterns import secrets_in, secrets_in_settings
+
+# What `docker image history` says of the Dockerfile lines beside it, in their order; a test on a
+# real engine keeps both together.
+COMMANDS = Path(__file__).parent / "commands"
+GIVEN_AWAY = ("c0ffee", "Sup3rS3cret", "bWU6dDBw", "K7MD3NG")
+
+
+def history(kind: str) -> list[str]:
+    found: list[str] = json.loads((COMMANDS / f"{kind}.json").read_bytes())
+    return found
+
+
+@pytest.mark.parametrize("command", history("secret"))
+def test_what_a_real_history_gives_away_is_found(command: str) -> None:
+    assert list(secrets_in_command(command))
+    assert not any(value in masked(command) for value in GIVEN_AWAY)
+
+
+@pytest.mark.parametrize("command", history("harmless"))
+def test_a_real_history_without_secrets_raises_no_alarm(command: str) -> None:
+    assert list(secrets_in_command(command)) == []
+
 
 LETTERS = string.ascii_letters + string.digits
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ\n"
@@ -124,18 +144,59 @@ def test_settings_are_judged_by_name_and_by_content() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "found"),
-    [
-        (".netrc", "machine a\n login b\n password c0ffee\n", True),
-        (".netrc", "machine a login b password $TOKEN", False),
-        (".pypirc", "[pypi]\nusername = me\npassword = c0ffee\n", True),
-        ("credentials", "[default]\naws_secret_access_key = abcdef\n", True),
-        ("notes.txt", "machine a login b password c0ffee", False),
-        ("pip.conf", "[global]\nindex-url = https://index.example.com\n", False),
-    ],
-)
-def test_files_for_logins_are_judged_by_what_they_are_for(
-    name: str, text: str, found: bool
-) -> None:
-    assert bool(list(secrets_in_login_file(name, text))) is found
+FILES = [
+    (".netrc", "machine a\n login b\n password c0ffee\n", True),
+    (".netrc", "machine a login b password $TOKEN", False),
+    (".pypirc", "[pypi]\nusername = me\npassword = c0ffee\n", True),
+    ("credentials", "[default]\naws_secret_access_key = abcdef\n", True),
+    ("notes.txt", "machine a login b password c0ffee", False),
+    ("pip.conf", "[global]\nindex-url = https://index.example.com\n", False),
+    ("pip.conf", "[global]\nindex-url = https://me:c0ffee@index.example.com\n", True),
+    (".pgpass", "db.example.com:5432:*:me:c0ffee\n", True),
+    (".pgpass", "# hostname:port:database:username:password\n", False),
+    (".env", "DB_HOST=db\nDB_PASSWORD=c0ffee12\n", True),
+    (".env", "export DB_PASSWORD='c0ffee 12'\n", True),
+    (".env.production", "SMTP_PASS=c0ffee12 # of the relay\n", True),
+    (".env.example", "DB_PASSWORD=changeme\nAPI_KEY=<your key>\nTOKEN=\n", False),
+    (".env", "DB_PASSWORD=${DB_PASSWORD}\nTOKEN_FILE=/run/secrets/token\n", False),
+    ("config.yml", "database:\n  host: db\n  password: c0ffee12\n", True),
+    ("config.yaml", "users:\n  - {name: me, token: c0ffee12}\n", True),
+    ("config.yml", "# password: c0ffee12\ntoken:\n  path: /x\n", False),
+    ("openapi.yaml", "password:\n  type: string\ntoken: string\n", False),
+    ("values.yml", "help: 'Enter password: the one of the database'\n", False),
+    ("settings.json", '{"user": "me", "password": "c0ffee12"}', True),
+    ("settings.json", '{\n  "client_secret": "c0ffee12"\n}', True),
+    (
+        "tokenizer_config.json",
+        '{"bos_token": "<s>", "pad_token": "!!!!", "unk_token": "[UNK]"}',
+        False,
+    ),
+    ("special_tokens_map.json", '{"eos_token": "endoftext", "start_token": "abcd"}', False),
+    ("package-lock.json", '{"js-tokens": "^4.0.0", "token-types": "5.0.1"}', False),
+    ("app.ini", "[db]\npassword = c0ffee12\n; password = x\n", True),
+    (
+        "openssl.cnf",
+        "# input_password = secret12\nchallengePassword = A challenge password\n",
+        False,
+    ),
+    ("my.cnf", "[client]\npassword=c0ffee12\n", True),
+    ("application.properties", "spring.datasource.password=c0ffee12\r\n", True),
+    ("terraform.tfvars", 'db_password = "c0ffee12"\n', True),
+    ("nsswitch.conf", "passwd: files\nshadow: files sss\n", False),
+    ("debconf.conf", "Name: config\nAccept-Type: password\n", False),
+    ("settings.xml", "<server><id>a</id><password>c0ffee12</password></server>", True),
+    ("settings.xml", "<server><password>${env.PASSWORD}</password></server>", False),
+    ("main.py", "password = 'c0ffee12'\ntoken=tokenize(line)\n", False),
+    ("id_ed25519", KEY, True),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "found"), FILES)
+def test_files_are_judged_by_what_they_are_for(name: str, text: str, found: bool) -> None:
+    assert bool(list(secrets_in_file(name, text))) is found
+
+
+def test_a_large_file_of_settings_takes_no_time() -> None:
+    """Read once, whatever it holds: no pattern looks for the end of the file at every place."""
+    for unit in ('{"a": ', "a", '"', "machine a ", "token=\n", "-" * 9 + " ", "https://a:"):
+        assert list(secrets_in_file("data.json", unit * (900_000 // len(unit)))) == []
