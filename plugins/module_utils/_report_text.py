@@ -133,7 +133,7 @@ TEXTS: dict[str, dict[str, str]] = {
     "transcribed_by": {"ko": "전사한 검사", "en": "Transcribed by"},
     "clip_count": {"ko": "음성 파일 {count}개", "en": "{count} clips"},
     "reference": {"ko": "기준 문장", "en": "Reference text"},
-    "reference_unknown": {"ko": "(정해진 기준 문장 없음)", "en": "(no reference text was set)"},
+    "reference_unknown": {"ko": "(기준 문장 없음)", "en": "(no reference text)"},
     "heard": {"ko": "전사된 문장", "en": "What came"},
     "nothing_heard": {"ko": "(아무 말도 전사되지 않음)", "en": "(no text came)"},
     "all_same": {"ko": "{count}회 모두 같음", "en": "same in all {count}"},

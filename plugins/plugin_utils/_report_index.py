@@ -17,7 +17,6 @@ from ansible_collections.stt.engine.plugins.plugin_utils._report_html import ren
 
 FILE = "index.html"
 FAILED = "failed"
-LATEST = "latest"
 CHECKS = "checks_changed"
 DIGITS = 12
 
@@ -39,9 +38,12 @@ def index(root: Path, language: str) -> str:
     for before, entry in pairwise([None, *releases]):
         if entry is not None:
             entry["changes"] = None if before is None else _changes(before, entry, language)
-    latest = (root / LATEST).resolve().name if (root / LATEST).is_symlink() else ""
+    # The link to the newest is set later than this is written.
+    good = [entry["name"] for entry in releases if entry["status"] == "passed" and entry["sealed"]]
     failed = [_entry(path, language) for path in reversed(_directories(root / FAILED))]
-    return render("index.html.j2", language, releases=releases[::-1], latest=latest, failed=failed)
+    return render(
+        "index.html.j2", language, releases=releases[::-1], newest=good[-1:], failed=failed
+    )
 
 
 def _directories(root: Path) -> list[Path]:

@@ -175,7 +175,7 @@ def identity(report: Mapping[str, Any], language: str) -> list[Section]:
             "rows": [
                 *(_row(image.get(key), text(key, language)) for key in keys),
                 *(
-                    _row(layer["diff_id"], f"{text('layer', language)} {number}", layer["size"])
+                    _row(layer.get("diff_id"), f"{text('layer', language)} {number}", layer["size"])
                     for number, layer in layers
                 ),
             ],

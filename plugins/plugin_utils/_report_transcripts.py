@@ -70,7 +70,7 @@ def _add(rows: dict[tuple[str, str], Row], entry: Mapping[str, Any], label: str)
     if heard == wanted and entry.get("good"):
         return
     rate = entry.get("cer", entry.get("wer"))
-    shown = "" if rate is None else f"{float(rate):.1%}"
+    shown = f"{rate:.1%}" if isinstance(rate, (int, float)) else ""
     row["texts"].setdefault((heard, bool(entry.get("good")), shown), []).append(label)
 
 

@@ -55,7 +55,6 @@ def draw(browser: Chromium, directory: Path) -> None:
     keep(releases / "cuda128-debian12-v1.2-514edd85fad0", real("passed"), "2026-11-22", "2.8.0")
     keep(releases / "cuda128-debian12-v1.2-77c0a1b2e3d4", real_on_gpu(), "2026-11-23", "2.8.1")
     keep(releases / "failed" / "20261122T183810Z", real("stopped"))
-    (releases / "latest").symlink_to("cuda128-debian12-v1.2-77c0a1b2e3d4")
     path.write_text(index(releases, "en"), encoding="utf-8")
     browser.open(path, WIDTH)
     browser.picture(DOCS / "report-releases-en.png", scale=SCALE)

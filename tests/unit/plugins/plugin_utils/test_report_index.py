@@ -53,7 +53,8 @@ def test_the_newest_comes_first_and_says_what_changed(tmp_path: Path) -> None:
     packages = {"torch": "2.9.0", "numpy": "2.4.6"}
     facts = {"packages": packages, "base": "sha256:2", "inputs": "b" * 64, "unsigned": True}
     kept(tmp_path, "a", results, "2026-02-01T00:00:00.000Z", **facts)
-    (tmp_path / "latest").symlink_to("a")
+    # As it is while the report is written: the link still names the release before.
+    (tmp_path / "latest").symlink_to("b")
     html = index(tmp_path, "en")
     newer, older = html.split("<section")[1:3]
     assert ('href="a/report.html"' in newer, 'href="b/report.html"' in older) == (True, True)
@@ -70,6 +71,7 @@ def test_the_newest_comes_first_and_says_what_changed(tmp_path: Path) -> None:
     ):
         assert change in told
     assert "CUDA build" not in told
+    assert html.count(">newest<") == 1
     assert "There is no release before it." in words("</style><section" + older)
     assert "Passed, except GPU" in older
 
