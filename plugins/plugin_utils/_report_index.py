@@ -16,6 +16,8 @@ from ansible_collections.stt.engine.plugins.module_utils._report_text import mom
 from ansible_collections.stt.engine.plugins.plugin_utils._report_html import render
 
 FILE = "index.html"
+# What a release is known by.
+FILES = ("report.json", "manifest.json")
 FAILED = "failed"
 CHECKS = "checks_changed"
 DIGITS = 12
@@ -32,7 +34,7 @@ def releases_root(directory: Path) -> Path:
 def index(root: Path, language: str) -> str:
     """The page; a release that cannot be read is shown as such."""
     releases = sorted(
-        (_entry(path, language) for path in _directories(root) if path.name != FAILED),
+        (_entry(path, language) for path in _directories(root)),
         key=lambda entry: (entry["moment"], entry["name"]),
     )
     for before, entry in pairwise([None, *releases]):
@@ -47,14 +49,18 @@ def index(root: Path, language: str) -> str:
 
 
 def _directories(root: Path) -> list[Path]:
-    """What holds a release; links such as the newest one's are left out."""
+    """What holds a release; links such as the newest one's are left out, and so is all else."""
     if not root.is_dir():
         return []
-    return sorted(path for path in root.iterdir() if path.is_dir() and not path.is_symlink())
+    return sorted(
+        path
+        for path in root.iterdir()
+        if not path.is_symlink() and any((path / name).is_file() for name in FILES)
+    )
 
 
 def _entry(path: Path, language: str) -> Entry:
-    report, manifest = _read(path / "report.json"), _read(path / "manifest.json")
+    report, manifest = (_read(path / name) for name in FILES)
     release = _mapping(manifest, "predicate", "release")
     sealed = str(release.get("sealed") or "")
     finished = str(report.get("finished") or "")

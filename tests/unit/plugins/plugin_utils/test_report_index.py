@@ -106,14 +106,15 @@ def test_whatever_lies_there_is_no_obstacle(tmp_path: Path, content: bytes) -> N
         (tmp_path / name).mkdir()
         (tmp_path / name / "report.json").write_bytes(content)
         (tmp_path / name / "manifest.json").write_bytes(content)
-    (tmp_path / "empty").mkdir()
+    (tmp_path / "verified" / "a").mkdir(parents=True)
+    (tmp_path / "verified" / "a" / "one.json").write_text("{}")
     (tmp_path / "file").write_text("no release")
     (tmp_path / "loop").symlink_to("loop")
     html = index(tmp_path, "en")
     assert "a&lt;b&gt;&amp;" in html
     assert "<b>" not in html
-    assert html.count("<section") == 3
-    assert "There is no report.json that can be read." in html
+    assert html.count("<section") == 2
+    assert ("There is no report.json that can be read." in html) is not content.startswith(b"{")
 
 
 def test_a_directory_of_releases_is_known_by_either_kind() -> None:
