@@ -16,7 +16,7 @@ import yaml
 
 from tests.integration.controller import CHECKOUT, Controller
 from tests.unit.plugins.release_samples import passed_on_cpu, stopped_in_r5
-from tests.unit.plugins.sealed_release import VERIFY, make_key
+from tests.unit.plugins.sealed_release import VERIFY, make_key, seal
 
 SCHEMA = json.loads((CHECKOUT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 RESULTS = passed_on_cpu()
@@ -444,29 +444,38 @@ class TestFiles:
         assert json.loads((dest / "report.json").read_bytes())["tasks"] is not None
         proven = self.verify(dest, trusted)
         assert proven.returncode == 0, proven.stdout
-        again = controller.run(*steps.values(), hosts="server")
-        assert [result["changed"] for result in again.results] == [False] * len(steps)
+        log = dest / "logs" / "R4-1.log"
+        edit = {"ansible.builtin.copy": {"dest": str(log), "content": "edited"}}
+        *again, _edited, refused = controller.run(
+            *steps.values(),
+            {**edit, "delegate_to": "localhost"},
+            steps["files"],
+            hosts="server",
+        ).results
+        assert [result["changed"] for result in again] == [False] * len(steps)
         assert any(name.startswith("history/") for name in snapshot(dest))
-        assert self.verify(dest, trusted).returncode == 0
-        (dest / "logs" / "R4-1.log").write_text("edited")
-        (refused,) = controller.run(steps["files"], hosts="server").results
         assert (refused["failed"], refused["object"]) == (True, f"release files {dest}")
         assert refused["found"].startswith("logs/R4-1.log, which was changed after it was signed")
+        # The callback has signed again what the second run had listed, and not the edited log.
         refuted = self.verify(dest, trusted)
         assert refuted.returncode == 1
-        assert "refuted: logs/R4-1.log\n" in refuted.stdout
+        assert refuted.stdout.count("\nrefuted: ") == 1
+        assert "\nrefuted: logs/R4-1.log\n" in refuted.stdout
 
     def test_check_mode_predicts_and_writes_nothing(
-        self, controller: Controller, steps: dict[str, dict[str, Any]], dest: Path
+        self, controller: Controller, tmp_path: Path
     ) -> None:
-        nothing, _sealed = controller.run(steps["files"], steps["manifest"], hosts="server").results
-        assert nothing["found"] == "no manifest.json"
-        before = snapshot(dest)
-        (predicted,) = controller.run(
-            steps["files"], hosts="server", arguments=("--check",)
+        sealed = seal(tmp_path)
+        for name in ("SHA256SUMS", "SHA256SUMS.sig"):
+            (sealed.release / name).unlink()
+        before = snapshot(sealed.release)
+        key = str(sealed.key.with_suffix(".pem"))
+        predicted, nothing = controller.run(
+            task("stt_release_files", dest=str(sealed.release), key_file=key),
+            task("stt_release_files", dest=str(sealed.models), key_file=key),
+            hosts="server",
+            arguments=("--check",),
         ).results
-        assert (predicted["changed"], predicted["files"]) == (
-            True,
-            ["manifest.json", "manifest.json.sig"],
-        )
-        assert snapshot(dest) == before
+        assert (predicted["changed"], predicted["files"]) == (True, sorted(before))
+        assert nothing["found"] == "no manifest.json"
+        assert snapshot(sealed.release) == before

@@ -162,10 +162,10 @@ def test_what_was_not_asked_for_is_said(auditor: Auditor, sealed: Sealed) -> Non
 
 @pytest.mark.parametrize("name", SEALED_FILES)
 def test_a_flipped_bit_in_any_file_is_refuted_by_its_name(
-    auditor: Auditor, sealed: Sealed, name: str
+    auditors: dict[str, Auditor], sealed: Sealed, name: str
 ) -> None:
     flip(sealed.release / name)
-    outcome = auditor.run(sealed.key, sealed.release)
+    outcome = auditors["own"].run(sealed.key, sealed.release)
     assert outcome.rc == 1
     assert name in outcome.refuted
     signature = ["the signature over manifest.json"] if name.startswith("manifest.json") else []
@@ -173,6 +173,16 @@ def test_a_flipped_bit_in_any_file_is_refuted_by_its_name(
     found, needed, _fix = outcome.told(name)
     assert found.startswith("the sha256 ") and needed.startswith("the sha256 ")
     assert found != needed
+
+
+def test_flipped_bits_in_all_files_at_once_are_refuted_one_by_one(
+    auditor: Auditor, sealed: Sealed
+) -> None:
+    for name in SEALED_FILES:
+        flip(sealed.release / name)
+    outcome = auditor.run(sealed.key, sealed.release)
+    assert outcome.rc == 1
+    assert set(outcome.refuted) == {"the signature over manifest.json", *SEALED_FILES}
 
 
 @pytest.mark.parametrize("place", [0, 40, 5_000, -1])
@@ -190,7 +200,7 @@ def test_every_place_of_what_is_signed_counts(
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda path: flip(path),
+        flip,
         lambda path: flip(path, 10),
         lambda path: path.write_bytes(path.read_bytes()[:-1]),
         lambda path: path.write_bytes(path.read_bytes()[:9]),
@@ -200,11 +210,17 @@ def test_every_place_of_what_is_signed_counts(
     ids=["last byte", "early byte", "cut by one", "cut", "empty", "longer"],
 )
 @pytest.mark.parametrize("name", SIGNED)
+# Busybox brings no openssl of its own.
+@pytest.mark.parametrize("machine", ["own", "debian11"])
 def test_a_damaged_signature_proves_nothing(
-    auditor: Auditor, sealed: Sealed, name: str, damage: Callable[[Path], None]
+    auditors: dict[str, Auditor],
+    sealed: Sealed,
+    name: str,
+    damage: Callable[[Path], None],
+    machine: str,
 ) -> None:
     damage(sealed.release / f"{name}.sig")
-    outcome = auditor.run("--models", sealed.models, sealed.key, sealed.release)
+    outcome = auditors[machine].run("--models", sealed.models, sealed.key, sealed.release)
     assert outcome.rc == 1
     assert f"the signature over {name}" in outcome.refuted
     without = {
