@@ -269,9 +269,12 @@ class Work:
                 raise SystemExit("what was waited for did not happen")
 
     def one(self) -> dict[str, Any]:
-        """Send one recording of so many bytes, or the clip of that name."""
+        """Send one recording: of so many bytes, from that path, or the clip of that name."""
         order = self.order
-        if "bytes" in order:
+        if "path" in order:
+            path = Path(order["path"])
+            clip = Clip(path.name, path.read_bytes(), "")
+        elif "bytes" in order:
             clip = Clip("a.wav", b"RIFF" + bytes(int(order["bytes"])), "")
         else:
             clip = next(one for one in self.clips if one.name == order["clip"])

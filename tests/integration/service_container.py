@@ -33,6 +33,7 @@ class ServiceContainer:
         *,
         own_source: bool = True,
         tmpfs: str = "/tmp",
+        memory: str = "2g",
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.host = host
@@ -42,7 +43,7 @@ class ServiceContainer:
         self._command = [
             "docker", "run", "--detach", "--name", self.name, "--network", self.name,
             "--read-only", "--tmpfs", tmpfs, "--user", "2000", "--cap-drop", "ALL",
-            "--security-opt", "no-new-privileges", "--memory", "2g",
+            "--security-opt", "no-new-privileges", "--memory", memory,
             "--volume", f"{model}:{MODEL}:ro",
             *(part for name, value in variables.items() for part in ("--env", f"{name}={value}")),
         ]  # fmt: skip

@@ -12,11 +12,14 @@ import pytest
 
 from tests.integration.service_container import ServiceContainer
 from tests.integration.verify_host import VerifyHost
+from tests.unit.stt_engine.hostile import flac_silence, mp4
 
 # Python, the libraries and the model settle before this many requests.
 SETTLED = 40
 # What a hundred further requests may add to the resident memory.
 MOST_GROWTH = 1.1
+# A third of what the samples and features of one hour take when they are held all at once.
+LITTLE_MEMORY = "1g"
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +113,23 @@ def test_an_upload_for_which_there_is_no_space_is_refused(
     assert json.loads(seen["body"])["error"] == "no_space"
     assert seen["health_after"] == 200
     assert json.loads(again["body"])["text"] == again["expected"]
+
+
+def test_a_long_recording_in_little_memory(
+    host: VerifyHost, image: str, converted: dict[str, Any]
+) -> None:
+    """Neither such a recording nor a file that only claims to be one has the container killed."""
+    place = host.put({"hour.flac": flac_silence(3600), "claims.m4a": mp4(1_300_000, 900)}, "in")
+    settings = {"STT_DEADLINE_SECONDS": "4"}
+    with ServiceContainer(
+        host, image, converted["path"], "long", memory=LITTLE_MEMORY, settings=settings
+    ) as service:
+        claims = service.do("one", path=f"{place}/claims.m4a")
+        hour = service.do("one", path=f"{place}/hour.flac")
+        after = service.do("one", clip="en-greeting.flac")
+        state = service.inspect()["State"]
+
+    assert (claims["status"], hour["status"]) == (422, 504)
+    assert json.loads(hour["body"])["error"] == "deadline_exceeded"
+    assert json.loads(after["body"])["text"] == after["expected"]
+    assert (state["Running"], state["OOMKilled"]) == (True, False)
