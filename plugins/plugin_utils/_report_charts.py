@@ -57,10 +57,10 @@ def timeline(report: Mapping[str, Any], language: str) -> Chart:
 def _phase_row(phase: Mapping[str, Any], span: Span, whole: float, language: str) -> Chart:
     label = phase_title(phase, language)
     words = [duration(phase["seconds"], language)]
-    if phase["changed"]:
-        words.append(text("changed", language))
     if phase["status"] == "failed":
         words.append(text("failed", language))
+    elif phase["changed"]:
+        words.append(text("changed", language))
     summary = text(
         "timeline_summary",
         language,

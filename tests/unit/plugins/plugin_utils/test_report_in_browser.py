@@ -20,11 +20,36 @@ from tests.unit.plugins.release_samples import real, real_on_gpu, real_with_wron
 
 NOW = datetime(2026, 1, 31, 9, 0, 0, tzinfo=UTC)
 LAYOUT = (Path(__file__).parent / "layout.js").read_text(encoding="utf-8")
+
+
+def with_long_words() -> dict[str, Any]:
+    """Names and findings without a place to break a line, and many quantizations."""
+    word = "averylongword" * 12
+    results = real_on_gpu()
+    results.update(release=word, host=word, tag=word, logs=[f"logs/{word}.log"], files=[word])
+    results["image"].update(tag=word)
+    results["versions"][word] = word
+    results["models"][0].update(repository=word)
+    results["models"][0]["files"][0]["path"] = word
+    for number, result in enumerate(results["checks"]):
+        result.update(found=word, expected=word, fix=word)
+        if number % 9 == 0:
+            result["status"] = "failed"
+        for entry in result["evidence"].get("transcripts", []):
+            entry.update(clip=word, text=word[::-1])
+    for name in ("float16", "int16", "int8_bfloat16"):
+        row = results["checks"][-1]
+        results["checks"].append({**row, "name": f"quantization_{name}"})
+    results["failure"] = dict.fromkeys(("task", "object", "found", "needed", "fix", "msg"), word)
+    return results
+
+
 RESULTS: dict[str, dict[str, Any]] = {
     "good": real_on_gpu(),
     "warnings and skips": real("passed"),
     "wrong texts": real_with_wrong_texts(),
     "stopped early": real("stopped"),
+    "long words": with_long_words(),
 }
 # Between the margins, a page of A4 is as wide as this.
 PAPER_WIDTH = 695
@@ -87,7 +112,7 @@ def test_the_paper_is_a4(chromium: Chromium, tmp_path: Path, language: str) -> N
 def test_the_page_of_all_releases_is_whole(
     chromium: Chromium, tmp_path: Path, language: str, form: str
 ) -> None:
-    places = ("a", "b", "c", "failed/20260131T080000Z")
+    places = ("a", "b", "c", "failed/20260131T080000Z", "d")
     for name, sample in zip(places, RESULTS, strict=True):
         report = build_report(RESULTS[sample], language=language, now=NOW)
         (tmp_path / name).mkdir(parents=True)
