@@ -24,6 +24,9 @@ class Base:
     files: Mapping[str, str] = field(default_factory=dict)
     # Of each package manager, its packages with their versions.
     packages: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    # The names, without tags, under which the host knows it.
+    repositories: tuple[str, ...] = ()
 
     @property
     def distributions(self) -> frozenset[str]:
@@ -79,4 +82,6 @@ def base_of(document: Mapping[str, Any] | None) -> Base | None:
         layers=tuple(document.get("layers", ())),
         files=dict(document.get("files", {})),
         packages=dict(document.get("packages", {})),
+        labels=dict(document.get("labels", {})),
+        repositories=tuple(document.get("repositories", ())),
     )

@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import pwd
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .image_facts import Base, Image
+from .image_labels import OCI, PREFIX, wrong_base, wrong_labels
 from .lacks import ANOTHER_ENGINE
 from .outcome import Outcome, failed, first_few, passed, require, skipped
 from .r2_gate import ENGINE, STEP, of_base, of_image
@@ -19,11 +18,6 @@ from .settings import Settings
 registry = Registry()
 
 OS_RELEASE = Path("/etc/os-release")
-PREFIX = "stt.engine."
-# The labels that name a version of a package; every other one names something else.
-PACKAGES = ("torch", "torchaudio", "ctranslate2", "faster-whisper", "transformers")
-BASE_DIGEST = f"{PREFIX}base-digest"
-OCI_BASE_DIGEST = "org.opencontainers.image.base.digest"
 
 
 @registry.check(
@@ -53,63 +47,24 @@ def user_and_port(settings: Settings, _progress: Progress, image: Image) -> Outc
 @registry.check(
     STEP,
     "labels",
-    expected="every label that names a version, an OS, a variant or a base names what is inside",
+    expected="every label that names a version, an OS, a variant, CUDA or a base names what is "
+    "inside, and nothing else than this image was built as",
     fix="build the image again; labels come from the build arguments that its lock belongs to",
     part=ENGINE,
 )
 @of_base
 def labels(settings: Settings, _progress: Progress, image: Image, base: Base) -> Outcome:
     if settings.foreign:
+        # What it took over from its base speaks of the base.
+        own = {key: value for key, value in image.labels.items() if base.labels.get(key) != value}
+        wrong = list(wrong_base(own, base, settings.expected))
+        require(not wrong, first_few(wrong), labels=wrong)
         return skipped(ANOTHER_ENGINE)
-    wrong = [
-        *_wrong_versions(image.labels),
-        *_wrong_os(settings, image.labels),
-        *_wrong_base(image.labels, base),
-    ]
-    require(not wrong, first_few(wrong), labels=wrong)
-    judged = {key: value for key, value in image.labels.items() if key.startswith(PREFIX)}
-    return passed(f"{len(judged)} labels say what is inside", labels=judged)
-
-
-def _wrong_versions(told: Mapping[str, str]) -> Iterator[str]:
-    for package in PACKAGES:
-        label = f"{PREFIX}{package}"
-        if label not in told:
-            continue
-        version = told[label]
-        try:
-            found = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found = ""
-        same = found == version if "+" in version else found.partition("+")[0] == version
-        if not same:
-            yield (
-                f"label {label} says {version or 'nothing'}, "
-                f"installed is {found or 'nothing of that name'}"
-            )
-    variant, torch = told.get(f"{PREFIX}variant"), _is_installed("torch")
-    if variant not in ("full", "slim"):
-        yield f"label {PREFIX}variant says {variant!r}, which is no variant of this collection"
-    elif (variant == "full") != torch:
-        yield f"label {PREFIX}variant says {variant}, and torch is {'' if torch else 'not '}there"
-
-
-def _wrong_os(settings: Settings, told: Mapping[str, str]) -> Iterator[str]:
     names = os_names(OS_RELEASE.read_text(encoding="utf-8"))
-    said = {
-        f"label {PREFIX}os says": told.get(f"{PREFIX}os", ""),
-        "this release is for": settings.expected.os or "",
-    }
-    for sentence, name in said.items():
-        if name and name not in names:
-            yield f"{sentence} {name}, /etc/os-release says {' or '.join(sorted(names))}"
-
-
-def _wrong_base(told: Mapping[str, str], base: Base) -> Iterator[str]:
-    for label in (BASE_DIGEST, OCI_BASE_DIGEST):
-        digest = told.get(label, "")
-        if digest and digest not in base.identities:
-            yield f"label {label} says {digest}, the base {base.name} is {base.identities[0]}"
+    wrong = list(dict.fromkeys(wrong_labels(image, base, settings.expected, names)))
+    require(not wrong, first_few(wrong), labels=wrong)
+    judged = {key: value for key, value in image.labels.items() if key.startswith((PREFIX, OCI))}
+    return passed(f"{len(judged)} labels say what is inside", labels=judged)
 
 
 def os_names(text: str) -> set[str]:
@@ -124,11 +79,3 @@ def os_names(text: str) -> set[str]:
             fields[name.strip()] = value.strip().strip("\"'")
     version = fields.get("VERSION_ID", "").split(".")
     return {fields.get("ID", "") + version[0], fields.get("ID", "") + "".join(version)}
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True

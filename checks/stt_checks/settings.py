@@ -33,6 +33,13 @@ class Expected:
     torch: str | None = None
     torchaudio: str | None = None
     cuda: str | None = None
+    # What the image was built as, in the words of its labels.
+    variant: str | None = None
+    cuda_label: str | None = None
+    version: str | None = None
+    revision: str | None = None
+    base: str | None = None
+    base_digest: str | None = None
     quantization: str | None = None
     mel_bins: int | None = None
     uid: int = 2000

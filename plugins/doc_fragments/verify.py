@@ -63,7 +63,7 @@ options:
         description: Version of torchaudio; torch's where neither this nor a label names it.
         type: str
       cuda:
-        description: CUDA version that torch is built for, such as V(12.9).
+        description: CUDA version that torch is built for, such as V(12.9) or V(cu129).
         type: str
       quantization:
         description: How the converted model's weights are stored.
@@ -120,9 +120,9 @@ notes:
   - The container runs as uid 2000 with a read-only root file system, a temporary C(/tmp), fresh
     volumes for cache and logs, no network, no capabilities and no new privileges. It is removed at
     the end, whatever happens.
-  - An image without the label C(stt.engine.variant) is taken for another engine. Checks of this
-    collection's own service are skipped for it with that reason, and its service is believed only
-    what it transcribes.
+  - An image without any label of this collection's content, such as C(stt.engine.variant) or
+    C(stt.engine.cuda), is taken for another engine. Checks of this collection's own service are
+    skipped for it with that reason, and its service is believed only what it transcribes.
 requirements:
   - Docker engine 23 or newer
   - python >= 3.11

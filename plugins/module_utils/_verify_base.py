@@ -42,6 +42,9 @@ class BaseImage:
     image_id: str
     identities: tuple[str, ...]
     layers: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    # The names, without tags, under which this host knows it.
+    repositories: tuple[str, ...] = ()
 
 
 @dataclass
@@ -70,7 +73,14 @@ def find_base(docker: DockerCli, image: Mapping[str, Any], named: str) -> BaseIm
         identities = _identities(found) if found is not None else ()
         if found is not None and (not digest or digest in identities):
             layers = tuple((found.get("RootFS") or {}).get("Layers") or ())
-            return BaseImage(name or digest, str(found["Id"]), identities, layers)
+            return BaseImage(
+                name or digest,
+                str(found["Id"]),
+                identities,
+                layers,
+                (found.get("Config") or {}).get("Labels") or {},
+                _repositories(found),
+            )
     wanted = f"{name} with digest {digest}" if name and digest else name or digest
     raise SttError(
         f"base image {name or digest}",
@@ -174,3 +184,8 @@ def _identities(image: Mapping[str, Any]) -> tuple[str, ...]:
     """Every digest that means this image: its own, and those of registries that it came from."""
     digests = [str(entry).partition("@")[2] for entry in image.get("RepoDigests") or ()]
     return (str(image["Id"]), *dict.fromkeys(filter(None, digests)))
+
+
+def _repositories(image: Mapping[str, Any]) -> tuple[str, ...]:
+    named = [*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ())]
+    return tuple(sorted({repository(str(name)) for name in named}))

@@ -27,7 +27,10 @@ from ansible_collections.stt.engine.plugins.module_utils._verify_container impor
     result_key,
 )
 from ansible_collections.stt.engine.plugins.module_utils._verify_layers import layers_of
-from ansible_collections.stt.engine.plugins.module_utils._verify_request import VerifyRequest
+from ansible_collections.stt.engine.plugins.module_utils._verify_request import (
+    EXPECTED_AS_BUILT,
+    VerifyRequest,
+)
 from ansible_collections.stt.engine.plugins.module_utils._verify_subject import (
     Subject,
     describe_subject,
@@ -43,7 +46,7 @@ REFERENCE = "reference"
 # What a check says in its evidence that the image need not have, and lacks.
 LACKS = "lacks"
 # They are about the judged image; the reference image is held against its own labels.
-OF_THE_IMAGE = frozenset({"torch", "torchaudio", "cuda", "user", "uid", "port"})
+OF_THE_IMAGE = frozenset({"torch", "torchaudio", "cuda", "user", "uid", "port", *EXPECTED_AS_BUILT})
 # A Python distribution's own description: by it the checks know what the base brought.
 DESCRIPTIONS = (".dist-info/METADATA", ".egg-info/PKG-INFO")
 SHORT_ID = 12
@@ -98,6 +101,8 @@ class PhaseRun:
             "name": base.name,
             "identities": list(base.identities),
             "layers": list(base.layers),
+            "labels": dict(base.labels),
+            "repositories": list(base.repositories),
             "packages": content.packages,
         }
         few = {path: one for path, one in content.files.items() if path.endswith(DESCRIPTIONS)}

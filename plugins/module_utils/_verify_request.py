@@ -24,8 +24,17 @@ UID = 2000
 CONTAINER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 EXPECTED_TEXT = ("torch", "torchaudio", "cuda", "quantization", "user")
 EXPECTED_NUMBERS = ("mel_bins", "uid", "port")
+# What the caller has built the image as.
+EXPECTED_AS_BUILT: Mapping[str, Mapping[str, Any]] = {
+    "variant": {"type": "str", "choices": ["full", "slim"]},
+    "version": {"type": "str"},
+    "revision": {"type": "str"},
+    "base": {"type": "str"},
+    "base_digest": {"type": "str"},
+}
 # What only the image alone is judged by, in phase R2.
 EXPECTED_OF_IMAGE: Mapping[str, Mapping[str, Any]] = {
+    **EXPECTED_AS_BUILT,
     "os": {"type": "str"},
     "packages": {"type": "dict"},
     "modules": {"type": "list", "elements": "str"},

@@ -36,8 +36,24 @@ from ansible_collections.stt.engine.plugins.module_utils._verify_request import 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 DRIVER = Path("/proc/driver/nvidia/version")
 CUDA_LABEL = re.compile(r"cu(\d+)(\d)")
+CUDA_VERSION = re.compile(r"(\d+)\.(\d)")
 VARIANT_LABEL = "stt.engine.variant"
-# An image without the label is another engine than this collection's.
+VARIANTS = ("full", "slim")
+# What this collection's own Dockerfile says of the content. An image with none of these labels is
+# another engine; one that has some, and no variant, is an image of ours with a wrong label.
+CONTENT_LABELS = tuple(
+    f"stt.engine.{name}"
+    for name in (
+        "variant",
+        "os",
+        "cuda",
+        "torch",
+        "torchaudio",
+        "transformers",
+        "ctranslate2",
+        "faster-whisper",
+    )
+)
 FOREIGN = "foreign"
 PYTHON = "python3"
 COMPARISON = "R5.9"
@@ -84,7 +100,7 @@ def describe_subject(request: VerifyRequest, image: Mapping[str, Any]) -> Subjec
     labels: Mapping[str, str] = config.get("Labels") or {}
     converted = read_manifest(request.ctranslate2) if request.ctranslate2 is not None else None
     original = read_manifest(request.transformers) if request.transformers is not None else None
-    variant = labels.get(VARIANT_LABEL) or FOREIGN
+    variant = variant_of(labels, request.expected.get("variant"))
     expected: dict[str, Any] = {"cuda_visible_devices": VISIBLE_DEVICES}
     if variant == FOREIGN:
         expected |= _expected_of_another(config)
@@ -99,7 +115,7 @@ def describe_subject(request: VerifyRequest, image: Mapping[str, Any]) -> Subjec
     bins = ((converted or {}).get("model_bin") or {}).get("mel_bins")
     if bins:
         expected["mel_bins"] = bins
-    expected |= request.expected
+    expected |= {**request.expected, **_expected_cuda(request.expected.get("cuda"))}
     return Subject(
         image_id=str(image["Id"]),
         variant=variant,
@@ -113,6 +129,32 @@ def describe_subject(request: VerifyRequest, image: Mapping[str, Any]) -> Subjec
         repository=str((original or {}).get("repository", "")),
         alternatives=judge_alternatives(request, converted, expected.get("quantization")),
     )
+
+
+def variant_of(labels: Mapping[str, str], expected: str | None) -> str:
+    """What an image is taken for: by its label, or by the caller where that names no variant."""
+    said = labels.get(VARIANT_LABEL, "")
+    if said in VARIANTS:
+        return said
+    if expected or any(label in labels for label in CONTENT_LABELS):
+        return expected or VARIANTS[0]
+    return FOREIGN
+
+
+def _expected_cuda(named: str | None) -> dict[str, str]:
+    """A CUDA version by number, as torch names it, and in the label's words."""
+    if named is None:
+        return {}
+    found = CUDA_LABEL.fullmatch(named) or CUDA_VERSION.fullmatch(named)
+    if found is None:
+        raise SttError(
+            "parameter expected.cuda",
+            found=repr(named),
+            needed="a CUDA version such as cu129 or 12.9",
+            fix="write it in one of these ways",
+        )
+    major, minor = found.groups()
+    return {"cuda": f"{major}.{minor}", "cuda_label": f"cu{major}{minor}"}
 
 
 def exposed_ports(config: Mapping[str, Any]) -> list[int]:

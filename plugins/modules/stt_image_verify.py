@@ -66,7 +66,26 @@ options:
         description: Version of torchaudio; torch's where neither this nor a label names it.
         type: str
       cuda:
-        description: CUDA version that torch is built for, such as V(12.9).
+        description: CUDA version that torch is built for, such as V(12.9) or V(cu129).
+        type: str
+      variant:
+        description:
+          - What this collection's own image was built as. Its labels must then say so, and the
+            other options here that speak of its build are compared with them. Without it the labels
+            alone tell, and an image with none of them is another engine.
+        type: str
+        choices: [full, slim]
+      version:
+        description: With O(expected.variant) the version that the image was built as.
+        type: str
+      revision:
+        description: With O(expected.variant) the commit that it was built of; may be empty.
+        type: str
+      base:
+        description: The base's name as the build was given it.
+        type: str
+      base_digest:
+        description: The base's digest.
         type: str
       quantization:
         description: How the converted model's weights are stored.

@@ -162,6 +162,24 @@ FAULTS = [
         id="label",
     ),
     pytest.param(
+        ("LABEL stt.engine.cuda=12.8",),
+        {"labels": "label stt.engine.cuda says '12.8', which is no CUDA version"},
+        marks=pytest.mark.fault("tampered CUDA label"),
+        id="cuda",
+    ),
+    pytest.param(
+        ('LABEL stt.engine.variant=""',),
+        {"labels": "label stt.engine.variant says '', which is no variant"},
+        marks=pytest.mark.fault("tampered variant label"),
+        id="variant",
+    ),
+    pytest.param(
+        ("LABEL org.opencontainers.image.base.name=registry.access.redhat.com/ubi8/python-311",),
+        {"labels": "label org.opencontainers.image.base.name says registry.access"},
+        marks=pytest.mark.fault("tampered base label"),
+        id="base",
+    ),
+    pytest.param(
         ("RUN cp /bin/true /usr/local/bin/gcc",),
         {"no_os_additions": "the compiler usr/local/bin/gcc", "glibc": "usr/local/bin/gcc needs"},
         marks=pytest.mark.fault("compiler added"),
@@ -226,6 +244,25 @@ def test_the_history_that_units_judge_is_the_engines(host: VerifyHost, kind: str
         )
     finally:
         host.ssh(f"docker image rm --force {tag} >/dev/null 2>&1 || true")
+
+
+def test_labels_say_what_the_image_was_built_as(host: VerifyHost, image: str) -> None:
+    found = host.ssh(f"docker image inspect --format '{{{{json .Config.Labels}}}}' {image}")
+    labels = json.loads(found)
+    built = {
+        "variant": "full",
+        "cuda": labels["stt.engine.cuda"],
+        "version": labels["version"],
+        "revision": "",
+        "base": BASE,
+        "base_digest": labels["stt.engine.base-digest"],
+    }
+    assert host.judge(image, expected=built)["verdict"] == "passed"
+    done = host.judge(image, expected={**built, "cuda": "cu118", "version": "v0", "base": "ubi8"})
+    wrong = failing(done)
+    assert set(wrong) == {"R2.5 labels", "R2.5 torch_cuda"}
+    for value in ("cu118", "v0", "ubi8"):
+        assert f"this image was built as '{value}'" in wrong["R2.5 labels"]
 
 
 def test_another_user_or_port_is_named(host: VerifyHost, derived: Callable[..., str]) -> None:

@@ -64,35 +64,112 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return site
 
 
-@pytest.mark.parametrize(
-    ("labels", "words"),
-    [
-        ({"stt.engine.ctranslate2": "4.8.4"}, "ctranslate2 says 4.8.4, installed is 4.8.5"),
-        ({"stt.engine.ctranslate2": ""}, "ctranslate2 says nothing, installed is 4.8.5"),
-        ({"stt.engine.torch": "2.8.0"}, "torch says 2.8.0, installed is nothing"),
-        ({"stt.engine.variant": "full"}, "says full, and torch is not there"),
-        ({"stt.engine.variant": "big"}, "which is no variant"),
-        ({"stt.engine.os": "debian12"}, "stt.engine.os says debian12, /etc/os-release says rhel8"),
-        ({"stt.engine.base-digest": "sha256:0"}, "base-digest says sha256:0, the base a-base:1"),
-        ({"org.opencontainers.image.base.digest": "sha256:0"}, "base.digest says sha256:0"),
-    ],
+TRUE = {
+    "stt.engine.variant": "slim",
+    "stt.engine.cuda": "cu128",
+    "stt.engine.torch": "",
+    "stt.engine.ctranslate2": "4.8.5",
+    "stt.engine.os": "rhel89",
+    "stt.engine.base-digest": HASH,
+    "org.opencontainers.image.base.digest": HASH,
+    "org.opencontainers.image.base.name": "docker.io/library/a-base:1",
+    "org.opencontainers.image.title": "stt-engine",
+    "org.opencontainers.image.licenses": "GPL-3.0-or-later AND LicenseRef-packages",
+    "org.opencontainers.image.version": "v1.2",
+    "org.opencontainers.image.revision": "",
+    "name": "stt-engine",
+    "version": "v1.2",
+}
+BUILT = Expected(
+    variant="slim",
+    cuda_label="cu128",
+    version="v1.2",
+    revision="",
+    base="docker.io/library/a-base:1",
+    base_digest=HASH,
 )
+LIES = [
+    ({"stt.engine.ctranslate2": "4.8.4"}, "ctranslate2 says 4.8.4, installed is 4.8.5"),
+    ({"stt.engine.ctranslate2": ""}, "ctranslate2 says nothing, installed is 4.8.5"),
+    ({"stt.engine.torch": "2.8.0"}, "torch says 2.8.0, installed is nothing"),
+    ({"stt.engine.variant": "full"}, "says full, and torch is not there"),
+    ({"stt.engine.variant": "big"}, "which is no variant"),
+    ({"stt.engine.variant": ""}, "which is no variant"),
+    ({"stt.engine.cuda": ""}, "stt.engine.cuda says nothing, which is no CUDA version"),
+    ({"stt.engine.cuda": "12.8"}, "stt.engine.cuda says '12.8', which is no CUDA version"),
+    ({"stt.engine.os": "debian12"}, "stt.engine.os says debian12, /etc/os-release says rhel8"),
+    ({"stt.engine.os": ""}, "stt.engine.os says nothing"),
+    ({"stt.engine.base-digest": "sha256:0"}, "base-digest says sha256:0, the base a-base:1"),
+    ({"org.opencontainers.image.base.digest": "sha256:0"}, "base.digest says sha256:0"),
+    ({"org.opencontainers.image.base.name": "ubi8"}, "base.name says ubi8, the base is known as"),
+]
+UNLIKE = [
+    ({"stt.engine.cuda": "cu129"}, "stt.engine.cuda says 'cu129', this image was built as 'cu128'"),
+    (
+        {"stt.engine.base-digest": ""},
+        "stt.engine.base-digest says nothing, this image was built as",
+    ),
+    ({"org.opencontainers.image.base.name": "a-base:1"}, "base.name says 'a-base:1', this image"),
+    ({"org.opencontainers.image.base.name": ""}, "base.name says nothing, this image was"),
+    ({"org.opencontainers.image.title": "other"}, "image.title says 'other', this image was built"),
+    (
+        {"org.opencontainers.image.licenses": "MIT"},
+        "image.licenses says 'MIT', this image was built",
+    ),
+    (
+        {"org.opencontainers.image.version": "v9"},
+        "image.version says 'v9', this image was built as",
+    ),
+    ({"version": "v9"}, "label version says 'v9', this image was built as 'v1.2'"),
+    ({"org.opencontainers.image.revision": "abc"}, "image.revision says 'abc', this image was"),
+]
+
+
+@pytest.fixture
+def built(settings: Settings) -> Settings:
+    """An image of ours; nobody has said what it was built as."""
+    assert settings.base is not None
+    known = replace(settings.base, repositories=("a-base",))
+    return with_image(replace(settings, base=known), labels=TRUE)
+
+
+@pytest.mark.parametrize("expected", [Expected(), BUILT])
+@pytest.mark.parametrize(("labels", "words"), LIES)
 @pytest.mark.usefixtures("installed")
 def test_a_label_that_is_not_true_fails(
-    settings: Settings, labels: dict[str, str], words: str
+    built: Settings, expected: Expected, labels: dict[str, str], words: str
 ) -> None:
-    true = {
-        "stt.engine.variant": "slim",
-        "stt.engine.torch": "",
-        "stt.engine.ctranslate2": "4.8.5",
-        "stt.engine.os": "rhel89",
-        "stt.engine.base-digest": HASH,
-    }
-    assert judge(r2_image.labels, with_image(settings, labels=true)).status == "passed"
-    outcome = judge(r2_image.labels, with_image(settings, labels={**true, **labels}))
+    told = replace(built, expected=expected)
+    outcome = judge(r2_image.labels, told)
+    assert outcome.status == "passed", outcome
+    if expected is BUILT and "is known as" in words:
+        words = "says 'ubi8', this image was built as"
+    outcome = judge(r2_image.labels, with_image(told, labels={**TRUE, **labels}))
     assert (outcome.status, words in outcome.found) == ("failed", True), outcome
-    foreign = replace(with_image(settings, labels=labels), variant="foreign")
-    assert judge(r2_image.labels, foreign).status == "skipped"
+
+
+@pytest.mark.parametrize(("labels", "words"), UNLIKE)
+@pytest.mark.usefixtures("installed")
+def test_a_label_says_what_the_image_was_built_as(
+    built: Settings, labels: dict[str, str], words: str
+) -> None:
+    told = with_image(replace(built, expected=BUILT), labels={**TRUE, **labels})
+    outcome = judge(r2_image.labels, told)
+    assert (outcome.status, words in str(outcome.evidence)) == ("failed", True), outcome
+
+
+def test_another_engines_labels_must_not_lie_about_its_base(built: Settings) -> None:
+    foreign = replace(built, variant="foreign")
+    base = {key: value for key, value in TRUE.items() if ".base." in key}
+    for labels in ({}, base, {"org.opencontainers.image.title": "theirs", "version": "7"}):
+        assert judge(r2_image.labels, with_image(foreign, labels=labels)).status == "skipped"
+    lie = {"org.opencontainers.image.base.digest": "sha256:0"}
+    outcome = judge(r2_image.labels, with_image(foreign, labels=lie))
+    assert (outcome.status, "base.digest says sha256:0" in outcome.found) == ("failed", True)
+    # The base says it of its own base, and it is only taken over.
+    assert foreign.base is not None
+    inherited = replace(foreign, base=replace(foreign.base, labels=lie))
+    assert judge(r2_image.labels, with_image(inherited, labels=lie)).status == "skipped"
 
 
 def locked(settings: Settings, **packages: str) -> Settings:

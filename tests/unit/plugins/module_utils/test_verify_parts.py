@@ -184,3 +184,41 @@ def test_only_an_image_alone_is_judged_by_its_lock() -> None:
     assert "packages" not in model_options["expected"]["options"]
     assert model_options["models"]["required"] is True
     assert "required" not in image_options["models"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected", "variant"),
+    [
+        ({}, None, "foreign"),
+        ({"stt.engine.owner": "stt.engine", "stt.engine.input-digest": "a"}, None, "foreign"),
+        ({"stt.engine.variant": "slim"}, None, "slim"),
+        ({"stt.engine.variant": "slim"}, "full", "slim"),
+        ({"stt.engine.variant": "", "stt.engine.cuda": "cu129"}, None, "full"),
+        ({"stt.engine.variant": "", "stt.engine.cuda": "cu129"}, "slim", "slim"),
+        ({"stt.engine.variant": "big"}, None, "full"),
+        ({"stt.engine.cuda": "cu129"}, None, "full"),
+        ({}, "full", "full"),
+    ],
+)
+def test_no_label_makes_an_image_of_ours_another_engine(
+    host: Path, labels: dict[str, str], expected: str | None, variant: str
+) -> None:
+    given = params(host, models=None, clips=None, expected={"variant": expected})
+    request = VerifyRequest.from_params("R2", given)
+    assert describe_subject(request, image(["python3"], labels)).variant == variant
+
+
+@pytest.mark.parametrize("named", ["cu129", "12.9"])
+@pytest.mark.parametrize("label", ["cu129", "cu128", "cu12.9", ""])
+def test_cuda_is_what_the_caller_says_and_not_the_label(host: Path, named: str, label: str) -> None:
+    given = params(host, models=None, clips=None, expected={"cuda": named})
+    request = VerifyRequest.from_params("R2", given)
+    subject = describe_subject(request, image(["python3"], {"stt.engine.cuda": label}))
+    assert (subject.expected["cuda"], subject.expected["cuda_label"]) == ("12.9", "cu129")
+
+
+def test_cuda_that_is_no_version_is_refused(host: Path) -> None:
+    given = params(host, models=None, clips=None, expected={"cuda": "latest"})
+    request = VerifyRequest.from_params("R2", given)
+    with pytest.raises(SttError, match=r"parameter expected\.cuda"):
+        describe_subject(request, image(["python3"]))
