@@ -141,9 +141,9 @@ class ImageBuilder:
             if not found.base:
                 raise SttError(
                     name,
-                    found=f"a FROM whose argument {found.base_argument} has no value",
+                    found=f"a FROM whose {found.base_argument or 'argument'} has no value",
                     needed="a base image",
-                    fix="name the image in base",
+                    fix="name the image in base, or declare the argument before the first FROM",
                 )
             return found
         if found.base_argument is None:
