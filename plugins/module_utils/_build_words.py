@@ -176,8 +176,15 @@ class Words:
             count = 0
         pattern = self._until("/", [], raw_escapes=True)
         text = self._until("}", [], raw_escapes=True)
-        text = text.replace("\\", r"\\")
-        return re.sub(_pattern(pattern), text, self._value(name) or "", count=count)
+        ends = []
+
+        def replacement(match: re.Match[str]) -> str:
+            # Nothing, right behind what was replaced, is no place of its own to the engine.
+            again = match[0] == "" and match.start() in ends
+            ends.append(match.end())
+            return "" if again else text
+
+        return re.sub(_pattern(pattern), replacement, self._value(name) or "", count=count)
 
 
 def _trim(value: str, word: str, modifier: str) -> str:

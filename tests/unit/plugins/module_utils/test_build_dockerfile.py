@@ -264,6 +264,7 @@ def test_expand() -> None:
     assert expand("${P##*/} ${P#*/} ${P%/*} ${P%%/*} ${P//\\//-}", {"P": "a/b/c"}) == (
         "c b/c a/b a a-b-c"
     )
+    assert expand("${P//*/z} ${P/?/z} ${P//b/}", {"P": "a/b/c"}) == "z z/b/c a//c"
 
 
 def test_continuations_are_joined() -> None:
