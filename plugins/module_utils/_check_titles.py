@@ -114,6 +114,9 @@ TITLES: dict[str, tuple[str, str]] = {
     "R6.2/logs_kept": ("로그 보관", "Logs kept"),
     "R6.2/results_listed": ("산출물 목록 기록", "Results listed"),
     "R6.3/checklist_complete": ("전체 검사 완료", "Every check has passed"),
+    "R6.3/seal_proven": ("봉인과 서명 재검증", "Seal and signatures proven"),
+    "R6.3/image_as_sealed": ("봉인된 이미지와 일치", "Image is the sealed one"),
+    "R6.3/models_as_sealed": ("봉인된 모델과 일치", "Models are the sealed ones"),
     "R6.3/checklist": ("최종 체크리스트 완료", "Closing checklist complete"),
 }
 # A result that speaks of the run of checks itself may stand in any step.
