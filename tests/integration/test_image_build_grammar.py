@@ -4,12 +4,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from ansible_collections.stt.engine.plugins.module_utils._build_words import expand
 from tests.integration.build_host import BASE, BuildHost
+
+VALUES = {"A": "1", "E": "", "P": "a/b/c", "S": "x*y?z"}
+EXPRESSIONS = (
+    *("$A", "${A}b", "$Ab", "a$", "$$A", "x$1y", "$?", "${N}x", "'$A'", '"$A"', "\\$A", "\\\\"),
+    *("${E:-d}", "${E-d}x", "${N:-d}", "${N-d}", "${A:+d}", "${E:+d}x", "${E+d}", "${N+d}x"),
+    *("${N:-${E:-$A}}", "${N:-'}'}", '${N:-"}"}', "${N:-a\\}b}", "\"${N:-'x'}\"", "${A:?no}"),
+    *("${P#*/}", "${P##*/}", "${P%/*}", "${P%%/*}", "${P#b}", "${S#x\\*}", "${S%\\?z}", "${N#x}y"),
+    *(
+        "${P/\\//-}",
+        "${P//\\//-}",
+        "${P//*/z}",
+        "${P/?/z}",
+        "${P//b/}",
+        "${S//[xy]/z}",
+        "${P/b/\\0}",
+    ),
+    *("a\"b\"'c'", '"\\$A\\x"', "'\\$A'", "<<EOF", "a<b", "a=b=c", "${A}${P/a/$A}"),
+)
 
 
 @pytest.fixture
@@ -119,3 +139,16 @@ def test_additions_that_nobody_named_are_refused(host: BuildHost) -> None:
     assert trigger["found"] == base["found"] == "a git repository without a full commit"
     assert base["object"] == f"ONBUILD of base image {name}, ADD git@h.invalid:x/y.git#main"
     assert host.images() == []
+
+
+def test_variables_and_quotes_are_filled_in_as_the_engine_does(host: BuildHost) -> None:
+    lines = ["FROM scratch", *(f"ENV {name}='{value}'" for name, value in VALUES.items())]
+    lines += [f"LABEL l{number}={text}" for number, text in enumerate(EXPRESSIONS)]
+    host.put({"Dockerfile": "\n".join((*lines, ""))})
+    said = host.ssh(
+        f"docker build -q -t {host.prefix}:l {host.directory}/context >/dev/null && "
+        f"docker image inspect --format '{{{{json .Config.Labels}}}}' {host.prefix}:l"
+    )
+    labels = json.loads(said)
+    found = {text: labels[f"l{number}"] for number, text in enumerate(EXPRESSIONS)}
+    assert {text: expand(text, VALUES) for text in EXPRESSIONS} == found
