@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,9 @@ KEPT = "added-files.json"
 MOUNTS = Path("/proc/self/mountinfo")
 OWNERS_RIGHTS = stat.S_ISUID | stat.S_ISGID
 BLOCK = 1 << 20
+SHARED_OBJECT = re.compile(r"\.so(\.\d+)*$")
+# More parts and links than this have no end for the kernel either.
+LONGEST_WAY = 400
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,10 @@ class AddedFiles:
     files: list[AddedFile] = field(default_factory=list)
     links: list[AddedLink] = field(default_factory=list)
     elf: list[AddedElf] = field(default_factory=list)
+    # The base's own links that led somewhere there, and lead nowhere here.
+    cut: list[AddedLink] = field(default_factory=list)
+    # Libraries of the base, by their path, of whose name nothing is left in the image.
+    gone: list[str] = field(default_factory=list)
     base_files: int = 0
     unreadable: list[str] = field(default_factory=list)
 
@@ -91,6 +99,8 @@ def kept_files(scratch: Path | None) -> AddedFiles | None:
             AddedElf(**{**one, "needs": tuple((file, name) for file, name in one["needs"])})
             for one in found["elf"]
         ],
+        cut=[AddedLink(**one) for one in found["cut"]],
+        gone=found["gone"],
         base_files=found["base_files"],
         unreadable=found["unreadable"],
     )
@@ -108,18 +118,16 @@ def added_files(
     """Walk an image's files, and keep what its base has not."""
     found = AddedFiles()
     same_size: list[tuple[str, os.stat_result]] = []
+    libraries: set[str] = set()
     skipped = mount_points() if mounted is None else mounted
     for entry in _walk(root, skipped, found.unreadable):
         name = entry.path[len(str(root).rstrip("/")) :].lstrip("/")
+        if SHARED_OBJECT.search(entry.name):
+            libraries.add(entry.name)
         known = base.get(name, "")
         status = entry.stat(follow_symlinks=False)
         if stat.S_ISLNK(status.st_mode):
-            target = str(Path(entry.path).readlink())
-            if known == f"l:{target}":
-                found.base_files += 1
-            else:
-                dangling = not _leads_somewhere(root, entry.path, target)
-                found.links.append(AddedLink(name, target, dangling))
+            _take_link(found, root, name, base)
         elif stat.S_ISREG(status.st_mode):
             if known.startswith(f"f:{status.st_size}:"):
                 same_size.append((name, status))
@@ -133,8 +141,47 @@ def added_files(
                 found.base_files += 1
             else:
                 found.files.append(_file(name, status, changed=True))
+    found.gone = sorted(
+        path for path in base if SHARED_OBJECT.search(path) and Path(path).name not in libraries
+    )
     _read_elf_files(root, found)
     return found
+
+
+def _take_link(found: AddedFiles, root: Path, name: str, base: Mapping[str, str]) -> None:
+    place = root / name
+    target = str(place.readlink())
+    dangling = not _leads_somewhere(root, str(place), target)
+    if base.get(name, "") != f"l:{target}":
+        found.links.append(AddedLink(name, target, dangling))
+        return
+    found.base_files += 1
+    if dangling and led_somewhere(name, base):
+        found.cut.append(AddedLink(name, target, dangling))
+
+
+def led_somewhere(name: str, base: Mapping[str, str]) -> bool:
+    """Whether a link of the base led to a file or directory there, by way of other links too."""
+    parts = [*reversed(name.split("/"))]
+    place: list[str] = []
+    for _step in range(LONGEST_WAY):
+        if not parts:
+            folder = "/".join((*place, ""))
+            return any(path.startswith(folder) for path in base)
+        part = parts.pop()
+        if part == "..":
+            place = place[:-1]
+        elif part not in ("", "."):
+            known = base.get("/".join((*place, part)), "")
+            if known.startswith("l:"):
+                target = known[2:]
+                place = [] if target.startswith("/") else place
+                parts += reversed(target.split("/"))
+            elif known:
+                return not any(parts)
+            else:
+                place.append(part)
+    return False
 
 
 def _file(name: str, status: os.stat_result, *, changed: bool) -> AddedFile:

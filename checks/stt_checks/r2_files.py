@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from ._os_packages import installed_packages
 from .elf import DEVICE_MACHINES
 from .image_facts import Base, Image
-from .image_files import AddedElf, AddedFiles, added_files
+from .image_files import SHARED_OBJECT, AddedElf, AddedFiles, added_files
 from .lacks import ANOTHER_ENGINE
 from .outcome import Outcome, failed, first_few, passed, require, skipped
 from .r2_gate import FILES, STEP, SURVEY, of_added, of_base
@@ -23,7 +23,6 @@ registry = Registry()
 ROOT = Path("/")
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64", "386": "i386", "arm": "arm"}
 LIBSTDCXX = "libstdc++.so.6"
-SHARED_OBJECT = re.compile(r"\.so(\.\d+)*$")
 RPM_DATABASES = (
     "var/lib/rpm/Packages",
     "var/lib/rpm/Packages.db",
@@ -199,20 +198,44 @@ def libstdcxx(settings: Settings, added: AddedFiles) -> Outcome:
 @registry.check(
     STEP,
     "dangling_links",
-    expected="no added link to a shared library leads nowhere",
+    expected="no link to a shared library leads nowhere that the build added or has cut, and every "
+    "library of the base that is needed is the base's",
     fix="install the packages again from their lock; do not remove or relink library files",
     part=FILES,
 )
 @of_added
-def dangling_links(_settings: Settings, added: AddedFiles) -> Outcome:
+def dangling_links(settings: Settings, added: AddedFiles) -> Outcome:
     dangling = sorted(f"{link.path} -> {link.target}" for link in added.links if link.dangling)
-    libraries = [text for text in dangling if SHARED_OBJECT.search(text.partition(" -> ")[0])]
+    cut = sorted(f"{link.path} -> {link.target}" for link in added.cut)
+    libraries = [
+        *(text for text in dangling if SHARED_OBJECT.search(text.partition(" -> ")[0])),
+        *(f"{text}, whose target the base had" for text in cut if SHARED_OBJECT.search(text)),
+    ]
     require(
         not libraries,
         f"{len(libraries)} links lead nowhere: {first_few(libraries)}",
         links=libraries,
     )
-    return passed(f"{len(added.links)} added links", others_that_lead_nowhere=dangling)
+    lost = _lost_libraries(added, settings.foreign)
+    require(not lost, f"{len(lost)} libraries of the base: {first_few(lost)}", libraries=lost)
+    return passed(f"{len(added.links)} added links", others_that_lead_nowhere=[*dangling, *cut])
+
+
+def _lost_libraries(added: AddedFiles, foreign: bool) -> list[str]:
+    """Libraries of the base that added ones need, and that the build removed or replaced."""
+    needed: dict[str, str] = {}
+    for one in added.elf:
+        for name, _version in one.needs:
+            needed.setdefault(name, one.path)
+    gone = [(path, "is gone") for path in added.gone]
+    # Another engine may bring its operating system up to date.
+    replaced = [file.path for file in added.files if file.changed and not foreign]
+    lost = []
+    for path, fate in [*gone, *((path, "is another one") for path in replaced)]:
+        name = PurePosixPath(path).name
+        if name in needed:
+            lost.append(f"{path} {fate}, and {needed[name]} needs it")
+    return sorted(lost)
 
 
 @registry.check(

@@ -102,6 +102,12 @@ FAULTS = [
         id="dangling",
     ),
     pytest.param(
+        ("RUN rm $(readlink -f /usr/lib/x86_64-linux-gnu/libpamc.so.0)",),
+        {"dangling_links": "libpamc.so.0 -> libpamc.so.0."},
+        marks=pytest.mark.fault("library of the base removed"),
+        id="cut",
+    ),
+    pytest.param(
         (
             f"RUN rm -f {SITE}/torch/__pycache__/version.* && "
             f"sed -i \"s/^cuda: .*/cuda = '11.8'/\" {SITE}/torch/version.py",

@@ -118,6 +118,8 @@ def test_what_was_found_is_read_as_it_was_kept_or_is_not_there(root: Path, tmp_p
     found = added_files(root, {}, NOTHING)
     assert kept_files(tmp_path) is None
     assert kept_files(None) is None
+    found.gone = ["usr/lib/libz.so.1"]
+    found.cut = list(found.links)
     found.keep(tmp_path)
     assert kept_files(tmp_path) == found
     assert isinstance(found, AddedFiles)

@@ -15,6 +15,7 @@ from stt_checks.outcome import Outcome
 from stt_checks.settings import Expected, Settings
 
 from tests.unit.checks.image_gates import DPKG, Body, judge, with_image
+from tests.unit.checks.test_image_files import base_of
 from tests.unit.elf_files import AARCH64, CUDA, elf
 
 
@@ -112,6 +113,66 @@ def test_a_link_to_a_library_that_leads_nowhere_fails(settings: Settings, root: 
     survey(settings)
     outcome = judge(r2_files.dangling_links, settings)
     assert (outcome.status, "libcudnn.so.9 -> gone" in outcome.found) == ("failed", True)
+
+
+@pytest.fixture
+def linked(settings: Settings, root: Path) -> Settings:
+    """A base with a library behind a link, and links that lead nowhere in it already."""
+    (root / "usr/lib/libz.so.1.2").write_bytes(elf())
+    (root / "usr/lib/libz.so.1").symlink_to("libz.so.1.2")
+    (root / "lib").symlink_to("usr/lib")
+    (root / "usr/lib/libz.so").symlink_to("/lib/../lib/libz.so.1")
+    (root / "usr/lib/libnone.so").symlink_to("libnone.so.1")
+    (root / "usr/lib/round.so").symlink_to("round.so")
+    (root / "usr/share").symlink_to("lib")
+    assert settings.base is not None
+    return replace(settings, base=replace(settings.base, files=base_of(root)))
+
+
+def test_a_link_of_the_base_whose_target_the_build_removed_fails(
+    linked: Settings, root: Path
+) -> None:
+    survey(linked)
+    assert judge(r2_files.dangling_links, linked).status == "passed"
+    (root / "usr/lib/libz.so.1.2").unlink()
+    survey(linked)
+    outcome = judge(r2_files.dangling_links, linked)
+    assert outcome.status == "failed"
+    assert outcome.evidence["links"] == [
+        "usr/lib/libz.so -> /lib/../lib/libz.so.1, whose target the base had",
+        "usr/lib/libz.so.1 -> libz.so.1.2, whose target the base had",
+    ]
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_a_library_of_the_base_that_is_needed_and_gone_fails(
+    linked: Settings, root: Path, needed: bool
+) -> None:
+    (root / "app.so").write_bytes(elf({"libz.so.1": ["ZLIB_1.2"]} if needed else {}))
+    for name in ("libz.so", "libz.so.1", "libz.so.1.2"):
+        (root / "usr/lib" / name).unlink()
+    survey(linked)
+    outcome = judge(r2_files.dangling_links, linked)
+    assert outcome.status == ("failed" if needed else "passed"), outcome
+    assert not needed or "usr/lib/libz.so.1 is gone, and app.so needs it" in outcome.found
+    # Whoever brings the library instead has not lost it.
+    (root / "libz.so.1").write_bytes(elf())
+    survey(linked)
+    assert judge(r2_files.dangling_links, linked).status == "passed"
+
+
+def test_a_library_of_the_base_that_is_needed_and_replaced_fails(
+    settings: Settings, root: Path
+) -> None:
+    (root / "usr/lib/libz.so.1").write_bytes(elf())
+    assert settings.base is not None
+    told = replace(settings, base=replace(settings.base, files=base_of(root)))
+    (root / "usr/lib/libz.so.1").write_bytes(elf({"libc.so.6": ["GLIBC_2.2"]}))
+    (root / "app.so").write_bytes(elf({"libz.so.1": ["ZLIB_1.2"]}))
+    survey(told)
+    outcome = judge(r2_files.dangling_links, told)
+    assert "usr/lib/libz.so.1 is another one, and app.so needs it" in outcome.found
+    assert judge(r2_files.dangling_links, replace(told, variant="foreign")).status == "passed"
 
 
 def test_another_base_is_no_base(settings: Settings) -> None:
