@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 import av
 import numpy as np
+from av.stream import Discard
 from numpy.typing import NDArray
 
 from stt_engine import limits
@@ -124,6 +125,10 @@ class _Decoder:
         """Yield the samples of the first audio stream."""
         if not container.streams.audio:
             raise AudioError(422, "no_audio_stream", "the file has no audio stream")
+        for other in container.streams:
+            if other.index != container.streams.audio[0].index:
+                # A film's pictures would be read from the file, and thrown away.
+                other.discard = Discard.all
         context = container.streams.audio[0].codec_context
         if context is None:
             raise AudioError(

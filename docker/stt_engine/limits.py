@@ -23,7 +23,7 @@ STREAMS = 16
 # so many bytes for a packet; packets of 10 ms are the shortest in use.
 INDEX_BYTES = 24
 PACKETS_A_SECOND = 100
-LEAST_BYTES = 16 * 2**20
+LEAST_BYTES = 32 * 2**20
 
 
 def container_options(max_seconds: int) -> dict[str, str]:

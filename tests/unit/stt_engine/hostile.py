@@ -62,14 +62,15 @@ def _full(name: bytes, *parts: bytes) -> bytes:
     return _box(name, bytes(4), *parts)
 
 
-def mp4(packets: int, tracks: int) -> bytes:
-    """An MP4 whose every track says in a few bytes that it has so many packets."""
+def mp4(packets: int, tracks: int, in_first: int | None = None, data: int = 4096) -> bytes:
+    """An MP4 whose every track says in a few bytes that it has so many packets, of a byte each."""
+    counts = [packets if in_first is None else in_first, *[packets] * (tracks - 1)]
     moov = _box(
         b"moov",
         _full(b"mvhd", struct.pack(">4I", 0, 0, 8000, packets), bytes(80)),
-        *(_track(number + 1, packets) for number in range(tracks)),
+        *(_track(number, count) for number, count in enumerate(counts, start=1)),
     )
-    return _box(b"ftyp", b"M4A \0\0\0\0M4A ") + _box(b"mdat", bytes(4096)) + moov
+    return _box(b"ftyp", b"M4A \0\0\0\0M4A ") + _box(b"mdat", bytes(data)) + moov
 
 
 def _track(number: int, packets: int) -> bytes:

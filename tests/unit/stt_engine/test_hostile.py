@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import subprocess
@@ -14,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from stt_engine.audio import RATE
+from stt_engine.audio import RATE, Recording
+from stt_engine.errors import AudioError
 from tests.unit.stt_engine.conftest import StartService
 from tests.unit.stt_engine.hostile import flac_silence, float_wav, mp4, wav
 from tests.unit.stt_engine.service_process import ServiceProcess, environment
@@ -71,6 +73,22 @@ def test_an_index_of_millions_of_packets_in_a_few_bytes(tracks: int) -> None:
 
     assert found["code"] is not None
     assert found["bytes"] < 1024 * MEGABYTE
+
+
+def test_other_streams_are_not_read() -> None:
+    class Counting(io.BytesIO):
+        count = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            data = super().read(size)
+            self.count += len(data)
+            return data
+
+    stream = Counting(mp4(MEGABYTE, 2, in_first=4, data=MEGABYTE))
+    with pytest.raises(AudioError, match="4 of 4 packets"):
+        samples_of(Recording(stream, 14400))
+
+    assert stream.count < MEGABYTE // 2
 
 
 @pytest.mark.parametrize(
