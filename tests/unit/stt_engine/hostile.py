@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import struct
+from functools import cache
 
 import av
 import numpy as np
@@ -39,6 +40,7 @@ def float_wav(*values: float, bits: int = 32) -> bytes:
     return wav(samples.tobytes(), kind=FLOAT, bits=bits)
 
 
+@cache
 def flac_silence(seconds: int) -> bytes:
     """Silence as FLAC, 190 bytes a second."""
     buffer = io.BytesIO()

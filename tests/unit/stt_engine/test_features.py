@@ -85,7 +85,7 @@ def test_more_than_a_window_is_the_whole_or_nothing() -> None:
 
 def test_what_has_been_read_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT_FRAMES", 0)
-    found = Features(recording_of(wav(bytes(2 * 20 * BLOCK))), EXTRACTOR)
+    found = Features(recording_of(wav(bytes(2 * 6 * BLOCK))), EXTRACTOR)
 
     held = []
     for start in range(0, found.shape[1] - WINDOW, 1700):
@@ -123,7 +123,7 @@ def test_a_long_recording_has_the_segments_that_faster_whisper_gives(
 ) -> None:
     """Several windows with their prompts, decoded twice, against faster-whisper from an array."""
     monkeypatch.setattr(module, "KEPT_FRAMES", 0)
-    samples = np.tile(decode_audio(str(CLIPS / name)), 3)
+    samples = np.tile(decode_audio(str(CLIPS / name)), 2)
     data = wav((samples * 32768).clip(-32768, 32767).astype("<i2").tobytes())
 
     # Higher temperatures choose by chance.
