@@ -51,7 +51,6 @@ TEXTS: dict[str, dict[str, str]] = {
     "beyond": {"ko": "런북에 없던 검증", "en": "Beyond the runbook"},
     "problems": {"ko": "조치가 필요한 항목", "en": "What must be mended"},
     "attention": {"ko": "주의와 건너뛴 검사", "en": "Warnings and skipped checks"},
-    "warnings": {"ko": "통과했지만 주의할 점", "en": "Passed, with a warning"},
     "warning": {"ko": "주의", "en": "warning"},
     "contents": {"ko": "목차", "en": "Contents"},
     "failed_checks": {
@@ -61,7 +60,6 @@ TEXTS: dict[str, dict[str, str]] = {
     "more": {"ko": "위에서 자세히 보기", "en": "Details above"},
     "no_result": {"ko": "결과 없음", "en": "no result"},
     "stopped": {"ko": "릴리스를 멈춘 오류", "en": "The error that stopped the release"},
-    "skips": {"ko": "건너뛴 검사", "en": "Skipped"},
     "found": {"ko": "확인된 값", "en": "Found"},
     "expected": {"ko": "기대한 값", "en": "Expected"},
     "fix": {"ko": "조치", "en": "Fix"},
@@ -81,10 +79,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "No phases ran side by side.",
     },
     "sizes": {"ko": "이미지와 모델 크기", "en": "Sizes of image and models"},
-    "sizes_note": {
-        "ko": "막대의 길이는 같은 그림 안에서만 비교할 수 있습니다.",
-        "en": "Bars can be compared within one chart only.",
-    },
     "image_layers": {
         "ko": "이미지 레이어 (전체 {total})",
         "en": "Layers of the image ({total} in all)",
@@ -139,7 +133,6 @@ TEXTS: dict[str, dict[str, str]] = {
     "all_same": {"ko": "{count}회 모두 같음", "en": "same in all {count}"},
     "some_good": {"ko": "{count}회 중 {good}회 통과", "en": "{good} of {count} passed"},
     "clip": {"ko": "음성 파일", "en": "Clip"},
-    "text": {"ko": "전사된 문장", "en": "Text"},
     "error_rate": {"ko": "오류율", "en": "Error rate"},
     "result": {"ko": "판정", "en": "Result"},
     "silence": {"ko": "(말소리 없음)", "en": "(no speech)"},
@@ -167,8 +160,6 @@ TEXTS: dict[str, dict[str, str]] = {
     "repository": {"ko": "저장소", "en": "Repository"},
     "commit": {"ko": "커밋", "en": "Commit"},
     "quantization": {"ko": "양자화", "en": "Quantization"},
-    "files": {"ko": "파일", "en": "Files"},
-    "file": {"ko": "파일", "en": "File"},
     "size": {"ko": "크기", "en": "Size"},
     "versions": {"ko": "도구 버전", "en": "Tool versions"},
     "lock": {"ko": "잠금 파일", "en": "Lock"},
@@ -204,7 +195,6 @@ TEXTS: dict[str, dict[str, str]] = {
     "files_and_logs": {"ko": "릴리스 파일과 로그", "en": "Files and logs"},
     "report": {"ko": "보고서", "en": "Report"},
     "planned_size": {"ko": "기준 {planned}", "en": "planned {planned}"},
-    "no_time": {"ko": "기록 없음", "en": "no record"},
     "took_planned": {"ko": "{took} 걸림, {planned}", "en": "took {took}, {planned}"},
     "planned_range": {"ko": "계획 {low}-{high}분", "en": "planned {low}-{high} min"},
     "planned_exact": {"ko": "계획 {low}분", "en": "planned {low} min"},
@@ -217,7 +207,6 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "{total} checks: passed {passed}, skipped {skipped}, failed {failed}, error {error}",
     },
     "changed": {"ko": "변경됨", "en": "changed"},
-    "unchanged": {"ko": "변경 없음", "en": "unchanged"},
 }
 
 # What the files of a release are for.

@@ -142,8 +142,8 @@ def test_the_page_can_be_read_without_seeing_it(sample: str, language: str) -> N
 def test_the_first_words_tell_how_it_ended_and_what_to_do(sample: str, language: str) -> None:
     _html, reader = made(RESULTS[sample], language)
     words = {"ko": ["실패", "통과"], "en": ["Failed", "Passed"]}[language][sample in PASSED]
-    first = reader.text[1:6]
-    assert first[1].startswith(words)
+    first = reader.text[1:7]
+    assert first[2].startswith(words)
     steps = {"ko": ("배포", "운영"), "en": ("deploy", "production", "CUDA checks must pass")}
     assert any(word in text for text in first for word in steps[language])
 
