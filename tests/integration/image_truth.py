@@ -18,15 +18,20 @@ NAME = "image-truth"
 # In the order of the columns: ours, and the peer's two ways to treat an image that is there.
 TOOLS = ("ours", "never", "always")
 
+# In place of SAME stands the name of an image of this row's own.
 DOCKERFILE = """\
 # A comment.
 ARG BASE_IMAGE
+FROM SAME AS SAME
+FROM unused.invalid/image AS unused
 FROM ${BASE_IMAGE} AS first
 ARG LEVEL=1
-ENV LEVEL=${LEVEL}
+ARG\tTABBED=1
+ENV LEVEL=${LEVEL} TABBED=${TABBED}
 USER 0
 RUN --mount=type=secret,id=token true
 COPY . /app
+COPY --from=SAME /same /app/same
 FROM first AS last
 ENV STAGE=last
 """
@@ -45,8 +50,8 @@ class Row:
     """One edit after a build, and whether an image of these inputs is another one.
 
     ``edit`` is a script that runs in the context; $1 is the base image's name, the words after it
-    are those of the three images. ``asked`` changes the arguments of the module: build_args,
-    labels, target, secrets, base_digest or context.
+    are those of the three images, and $same is the image whose name a stage has. ``asked`` changes
+    the arguments of the module: build_args, labels, target, secrets, base_digest or context.
     ``rebuilt`` is None where the image is there and lacks only its name.
     """
 
@@ -81,12 +86,17 @@ ROWS = (
     Row("what .dockerignore lets in", "printf 'Dockerfile\\n' > .dockerignore"),
     Row("an instruction of the Dockerfile", "echo 'ENV MORE=1' >> Dockerfile"),
     Row("a build argument", asked={"build_args": {"LEVEL": "2"}}),
+    Row("a build argument, declared with a tab", asked={"build_args": {"TABBED": "2"}}),
     Row("a label", asked={"labels": {"kind": "two"}}),
     Row("the target", asked={"target": "first"}),
     Row("the id of a secret", asked={"secrets": ("token", "netrc")}),
     Row(
         "the base, moved behind the same tag",
         'printf "FROM %s\\nENV BASE=moved\\n" "$1" | docker build -q -t "$1" - >/dev/null',
+    ),
+    Row(
+        "an image that a stage is named after, moved",
+        'echo two > ../same/same && tar -C ../same -c same | docker import - "$same" >/dev/null',
     ),
     Row("the image removed", 'shift; for image; do docker image rm "$image"; done', True),
     Row(

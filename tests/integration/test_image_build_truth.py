@@ -38,15 +38,19 @@ class Corner:
         self.base = f"{host.prefix}-base:{row.slug}"
         self.repository = f"{host.prefix}-ours-{row.slug}"
         self.names = {tool: f"{host.prefix}-{tool}:{row.slug}" for tool in ("never", "always")}
+        self.same = f"{host.prefix}-same-{row.slug}".rstrip("-")
         self.fresh = f"{host.prefix}-fresh:{row.slug}"
         self._host = host
 
     def prepare(self) -> None:
         """Write the context, every file with an old time, and give the base a name of its own."""
         where = f"{self._row.slug}/{self._row.slug}"
-        self._host.put(CONTEXT, where)
+        files = {name: text.replace("SAME", self.same) for name, text in CONTEXT.items()}
+        self._host.put(files, where)
         self._host.ssh(
             f"cd {self.folder}/{self._row.slug} && ln -s main.py link && echo one > ../token && "
+            f"mkdir ../same && echo one > ../same/same && "
+            f"tar -C ../same -c same | docker import - {self.same} >/dev/null && "
             f"find . -exec touch -h -d {OLD} {{}} + && docker tag {BASE} {self.base}"
         )
 
@@ -92,7 +96,8 @@ class Corner:
         images = " ".join([self.base, tag, *self.names.values()])
         script = (
             f"docker tag {self.names['never']} {self.names['always']} && "
-            f"cd {self.folder}/{self._row.slug} && set -- {images} && {{ {self._row.edit}; }}"
+            f"cd {self.folder}/{self._row.slug} && same={self.same} && set -- {images} && "
+            f"{{ {self._row.edit}; }}"
         )
         return {"ansible.builtin.shell": {"cmd": script}}
 
