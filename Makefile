@@ -62,7 +62,7 @@ bench-model: lab-up ## measure fetching and converting 1.6 GB beside hf, curl an
 	@python -m tests.bench model $(ARGS)
 
 .PHONY: bench-image
-bench-image: lab-up ## measure building the image beside a plain docker build: cold, app-only, no change (about 30 minutes; after make release)
+bench-image: lab-up ## measure building the image beside a plain docker build: cold, app-only, no change (about 12 minutes; after make lab-up)
 	@python -m tests.bench image $(ARGS)
 
 .PHONY: bench-service
