@@ -73,8 +73,13 @@ class Settings:
     ctranslate2: str
     transformers: str
     repository: str = ""
+    commit: str = ""
     manifests: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     clips: Path | None = None
+    # As the lock has them: the model's repository, commit and quantization, and its clips.
+    accepted_transcripts: Mapping[str, Any] = field(default_factory=dict)
+    # Whether this run's own transcripts of unknown text are to be accepted in their place.
+    accept_transcripts: bool = False
     gpu_policy: GpuPolicy = "auto"
     gpu_given: bool = False
     container: bool = False
@@ -196,10 +201,13 @@ def _load(spec: Mapping[str, Any], models: Path | None, clips: Path | None) -> S
         ctranslate2=described.get("ctranslate2") or names["ctranslate2"],
         transformers=described.get("transformers") or names["transformers"],
         repository=described.get("repository", ""),
+        commit=described.get("commit", ""),
         manifests={
             kind: files for kind, files in described.get("files", {}).items() if files is not None
         },
         clips=chosen_clips,
+        accepted_transcripts=spec.get("accepted_transcripts") or {},
+        accept_transcripts=bool(spec.get("accept_transcripts", False)),
         gpu_policy=policy,
         gpu_given=bool(spec.get("gpu_given", bool(gpu_devices()))),
         container=bool(spec.get("container", False)),
