@@ -6,13 +6,9 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
-
-from ansible.constants import config
-from ansible.utils.display import Display
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._report import (
@@ -23,7 +19,6 @@ from ansible_collections.stt.engine.plugins.module_utils._report import (
 from ansible_collections.stt.engine.plugins.module_utils._report_junit import junit
 from ansible_collections.stt.engine.plugins.module_utils._report_tap import tap
 from ansible_collections.stt.engine.plugins.module_utils._report_terminal import (
-    Line,
     checklist_lines,
 )
 from ansible_collections.stt.engine.plugins.module_utils._report_text import LANGUAGES
@@ -31,6 +26,7 @@ from ansible_collections.stt.engine.plugins.module_utils._store import write_ato
 from ansible_collections.stt.engine.plugins.module_utils._yaml_text import plain
 from ansible_collections.stt.engine.plugins.plugin_utils._controller_action import (
     ControllerAction,
+    show_lines,
 )
 from ansible_collections.stt.engine.plugins.plugin_utils._report_html import page
 from ansible_collections.stt.engine.plugins.plugin_utils._report_index import (
@@ -40,7 +36,6 @@ from ansible_collections.stt.engine.plugins.plugin_utils._report_index import (
 )
 
 HISTORY = "history"
-# Ansible leaves the colours out where there is no terminal, and where NO_COLOR is a word for yes.
 COLOURS = {
     "passed": "COLOR_OK",
     "failed": "COLOR_ERROR",
@@ -85,7 +80,7 @@ class ActionModule(ControllerAction):
             if arguments["index"]:
                 _write_index(releases_root(directory), arguments["language"])
             if arguments["print"]:
-                _print(lines)
+                show_lines(lines, COLOURS)
         return {
             "changed": existing is None or not same_but_for_times(existing, report),
             "release": report["release"] or "",
@@ -144,12 +139,3 @@ def _write_index(root: Path, language: str) -> None:
         write_atomically(root / FILE, index(root, language).encode("utf-8", "replace"))
     except OSError as error:
         raise _unwritable(root, error) from error
-
-
-def _print(lines: list[Line]) -> None:
-    display = Display()
-    # By its convention NO_COLOR counts whatever it says, unless it is empty.
-    colours = {} if os.environ.get("NO_COLOR") else COLOURS
-    for line in lines:
-        setting = colours.get(line.status)
-        display.display(line.text, color=config.get_config_value(setting) if setting else None)

@@ -21,6 +21,8 @@ from ansible_collections.stt.engine.plugins.module_utils._report_text import (
     took_and_planned,
 )
 
+# Not every check behind a line of this status passed: some were skipped.
+PARTLY = "[~]"
 MARKS = {"passed": "[✓]", "failed": "[✗]", "error": "[!]", "skipped": "[-]", "not_run": "[ ]"}
 WIDE = ("W", "F")
 INDENT = "  "
@@ -56,10 +58,10 @@ def checklist_lines(report: Mapping[str, Any], page: str = "") -> list[Line]:
 
     ``page`` is the path of the readable report, if it was written.
     """
-    return [Line(_printable(line.text), line.status) for line in _lines(report, page)]
+    return [Line(printable(line.text), line.status) for line in _lines(report, page)]
 
 
-def _printable(line: str) -> str:
+def printable(line: str) -> str:
     """What a check found may hold line ends and control characters: they would move the cursor."""
     return "".join(letter if letter.isprintable() else " " for letter in line)
 
@@ -110,11 +112,14 @@ def _label(line: Mapping[str, Any], language: str) -> str:
 
 def _item(line: Mapping[str, Any], column: int, language: str) -> Iterator[Line]:
     status = str(line["status"])
+    if status == "passed" and line["note"]:
+        # A tick would say that everything behind it passed.
+        label = f"{INDENT}{PARTLY} {_label(line, language)}"
+        yield Line(f"{pad(label, column)}  {text('partly', language)}: {line['note']}", "skipped")
+        return
     label = f"{INDENT}{MARKS[status]} {_label(line, language)}"
     if status == "passed":
-        # A tick needs no words, except for what was left out.
-        note = f"  {text('skipped', language)}: {line['note']}" if line["note"] else ""
-        yield Line((pad(label, column) + note).rstrip(), status)
+        yield Line(label, status)
         return
     note = f": {line['note']}" if line["note"] else ""
     yield Line(f"{pad(label, column)}  {text(status, language)}{note}", status)

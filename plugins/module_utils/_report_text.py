@@ -45,6 +45,7 @@ TEXTS: dict[str, dict[str, str]] = {
     "error": {"ko": "오류", "en": "error"},
     "skipped": {"ko": "건너뜀", "en": "skipped"},
     "not_run": {"ko": "미실행", "en": "not run"},
+    "partly": {"ko": "일부 건너뜀", "en": "skipped in part"},
     "checklist": {"ko": "최종 체크리스트", "en": "Closing checklist"},
     "phase": {"ko": "Phase", "en": "Phase"},
     "criteria": {"ko": "성공 기준", "en": "Success criteria"},

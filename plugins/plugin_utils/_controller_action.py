@@ -5,13 +5,30 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from ansible.constants import config
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._report_terminal import Line
+
+
+def show_lines(lines: Iterable[Line], colours: Mapping[str, str]) -> None:
+    """Print lines, each in the colour that Ansible's setting of that name gives its status.
+
+    Ansible leaves the colours out where there is no terminal, and where NO_COLOR is a word for yes.
+    """
+    display = Display()
+    # By its convention NO_COLOR counts whatever it says, unless it is empty.
+    known = {} if os.environ.get("NO_COLOR") else colours
+    for line in lines:
+        setting = known.get(line.status)
+        display.display(line.text, color=config.get_config_value(setting) if setting else None)
 
 
 class ControllerAction(ActionBase):

@@ -15,6 +15,7 @@ from ansible_collections.stt.engine.plugins.module_utils._report_terminal import
     pad,
     width,
 )
+from ansible_collections.stt.engine.plugins.module_utils._report_text import text
 from tests.unit.plugins.release_samples import passed_on_cpu, passed_on_gpu, stopped_in_r5
 
 NOW = datetime(2026, 1, 31, 9, 0, 0, tzinfo=UTC)
@@ -26,11 +27,11 @@ def printed(results: dict[str, Any], language: str = "en", page: str = "") -> li
 
 
 @pytest.mark.parametrize(
-    ("text", "columns"), [("abc", 3), ("가나", 4), ("a가", 3), ("é", 1), ("e\u0301", 1), ("✓", 1)]
+    ("words", "columns"), [("abc", 3), ("가나", 4), ("a가", 3), ("é", 1), ("e\u0301", 1), ("✓", 1)]
 )
-def test_korean_letters_take_two_columns(text: str, columns: int) -> None:
-    assert width(text) == columns
-    assert width(pad(text, 9)) == 9
+def test_korean_letters_take_two_columns(words: str, columns: int) -> None:
+    assert width(words) == columns
+    assert width(pad(words, 9)) == 9
 
 
 def test_the_first_lines_tell_what_it_is_and_how_it_ended() -> None:
@@ -69,6 +70,24 @@ def test_a_skip_is_no_tick_and_says_why() -> None:
     assert line.startswith("  [-] CUDA 사용 가능 ")
     assert line.endswith("  건너뜀: 이 서버에 GPU가 없음")
     assert not any("[✓] CUDA 사용 가능" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "skipped in part: "), ("ko", "일부 건너뜀: ")]
+)
+def test_what_was_skipped_in_part_is_no_tick(language: str, words: str) -> None:
+    report = build_report(passed_on_cpu(), language=language, now=NOW)
+    items = [*report["checklist"], *report["criteria"], *report["beyond"]]
+    partly = [one["text"] for one in items if one["status"] == "passed" and one["note"]]
+    lines = [line for line in checklist_lines(report) if line.text.startswith("  [")]
+    assert partly
+    for line in lines:
+        assert not (line.text.startswith("  [✓]") and text("skipped", language) in line.text)
+    marked = [line for line in lines if line.text.startswith("  [~]")]
+    assert [line.status for line in marked] == ["skipped"] * len(partly)
+    for name, line in zip(partly, marked, strict=True):
+        assert line.text.startswith(f"  [~] {name} ")
+        assert words in line.text
 
 
 def test_a_tick_needs_no_words() -> None:
@@ -116,7 +135,11 @@ def test_the_lines_say_what_the_report_says(results: dict[str, Any], language: s
     lines = checklist_lines(report)
     items = [*report["checklist"], *report["criteria"], *report["beyond"]]
     shown = [line for line in lines if line.text.startswith("  [")]
-    assert [line.status for line in shown] == [item["status"] for item in items]
+    wanted = [
+        "skipped" if item["note"] and item["status"] == "passed" else item["status"]
+        for item in items
+    ]
+    assert [line.status for line in shown] == wanted
     assert all(item["text"] in line.text for item, line in zip(items, shown, strict=True))
 
 
