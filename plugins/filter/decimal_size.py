@@ -19,7 +19,8 @@ def decimal_size(count: Any) -> str:
         return size(int(count))
     except (TypeError, ValueError) as exc:
         raise AnsibleFilterError(
-            f"decimal_size: found {count!r}; needed a number of bytes"
+            f"decimal_size: found {count!r}; needed a number of bytes; "
+            "fix: pass the size that a module returned"
         ) from exc
 
 
