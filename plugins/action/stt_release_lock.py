@@ -8,6 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ansible.utils.display import Display
+
+from ansible_collections.stt.engine.plugins.module_utils import _accepted_transcripts as transcripts
 from ansible_collections.stt.engine.plugins.module_utils._lock import (
     compare,
     describe,
@@ -29,6 +32,8 @@ class ActionModule(ControllerAction):
         "state": {"type": "str", "choices": ["read", "present"], "default": "read"},
         "inputs": {"type": "dict", "default": {}},
         "expected_outputs": {"type": "dict", "default": {}},
+        "accepted_transcripts": {"type": "dict", "default": {}},
+        "language": {"type": "str", "choices": sorted(transcripts.READ), "default": "en"},
         "update": {"type": "bool", "default": False},
     }
 
@@ -36,17 +41,20 @@ class ActionModule(ControllerAction):
         """Return the lock, what moved against it and whether it was (or would be) written."""
         path = Path(arguments["path"])
         update = arguments["update"]
+        accepted = transcripts.read_record(arguments["accepted_transcripts"])
         lock = read_lock(path)
-        comparison = compare(
-            lock, arguments["inputs"], arguments["expected_outputs"], replace=update
-        )
+        found = (arguments["inputs"], arguments["expected_outputs"])
+        comparison = compare(lock, *found, replace=update, accepted_transcripts=accepted)
         present = arguments["state"] == "present"
         if present and comparison.drift and not update:
             raise refuse(path, comparison)
-        given = bool(arguments["inputs"] or arguments["expected_outputs"])
+        given = any((*found, accepted))
         changed = present and given and comparison.merged != lock
         if changed and not self._task.check_mode:
             write_lock(path, comparison.merged)
+        if present and accepted:
+            for line in transcripts.lines(accepted, arguments["language"]):
+                Display().display(line)
         kept = comparison.merged if present else lock
         result: dict[str, Any] = {
             "changed": changed,
@@ -54,14 +62,13 @@ class ActionModule(ControllerAction):
             "exists": lock.exists,
             "inputs": kept.inputs,
             "expected_outputs": kept.expected_outputs,
+            "accepted_transcripts": kept.accepted_transcripts,
             "drift": comparison.drift,
             "additions": comparison.additions,
         }
         if comparison.drift:
             result["msg"] = describe(comparison.drift)
         if changed or comparison.drift:
-            accepted = compare(
-                lock, arguments["inputs"], arguments["expected_outputs"], replace=True
-            )
-            result["diff"] = diff(path, lock, accepted.merged)
+            whole = compare(lock, *found, replace=True, accepted_transcripts=accepted)
+            result["diff"] = diff(path, lock, whole.merged)
         return result

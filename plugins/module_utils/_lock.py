@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.stt.engine.plugins.module_utils._accepted_transcripts import complaint
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._store import write_atomically
 from ansible_collections.stt.engine.plugins.module_utils._yaml_text import (
@@ -21,9 +22,14 @@ from ansible_collections.stt.engine.plugins.module_utils._yaml_text import (
 )
 
 SECTIONS = ("inputs", "expected_outputs")
+# What a person has accepted; it never drifts, and a lock without it is whole.
+TRANSCRIPTS = "accepted_transcripts"
+KEYS = (*SECTIONS, TRANSCRIPTS)
 ACCEPT = "-e release_lock_update=true"
 HEADER = f"""\
 # The release lock: what a release is made of (inputs) and what must come out (expected_outputs).
+# Recordings whose text nobody has typed may have what was heard in them accepted
+# (accepted_transcripts): docs/clips.md says how.
 # Written by stt.engine and obeyed by every run. Commit it beside the inventory it belongs to.
 # When something moved on purpose, accept it: ansible-playbook release.yml -i INVENTORY {ACCEPT}
 ---
@@ -39,10 +45,16 @@ class Lock:
     exists: bool
     inputs: dict[str, Any] = field(default_factory=dict)
     expected_outputs: dict[str, Any] = field(default_factory=dict)
+    accepted_transcripts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sections(self) -> dict[str, dict[str, Any]]:
         return {"inputs": self.inputs, "expected_outputs": self.expected_outputs}
+
+    @property
+    def content(self) -> dict[str, dict[str, Any]]:
+        """Every key of the file."""
+        return {**self.sections, TRANSCRIPTS: self.accepted_transcripts}
 
 
 @dataclass(frozen=True)
@@ -70,16 +82,20 @@ def read_lock(path: Path) -> Lock:
         raise _damaged(path, f"{error}") from error
     if not isinstance(content, dict) or not content:
         raise _damaged(path, "a file without content")
-    strangers = sorted(str(key) for key in content if key not in SECTIONS)
+    strangers = sorted(str(key) for key in content if key not in KEYS)
     if strangers:
         raise _damaged(path, f"the unknown key {', '.join(strangers)}")
     for section in SECTIONS:
         if not isinstance(content.get(section, {}), dict):
             raise _damaged(path, f"{section} that is not a mapping")
     try:
-        return Lock(True, *(plain(content.get(name, {}), name) for name in SECTIONS))
+        lock = Lock(True, *(plain(content.get(name, {}), name) for name in KEYS))
     except TypeError as error:
         raise _damaged(path, str(error)) from error
+    wrong = complaint(lock.accepted_transcripts)
+    if wrong is not None:
+        raise _damaged(path, wrong)
+    return lock
 
 
 def _damaged(path: Path, found: str, fix: str = "restore the committed lock") -> SttError:
@@ -97,12 +113,14 @@ def compare(
     expected_outputs: Mapping[str, Any],
     *,
     replace: bool = False,
+    accepted_transcripts: Mapping[str, Any] | None = None,
 ) -> Comparison:
     """Hold what a release found against its lock.
 
     An empty section was not looked at and stays as locked. In one that was, a key of the first
     level that the lock does not have yet is an addition; every other difference is drift.
     ``merged`` is the lock with the additions; with ``replace`` a section that moved is as found.
+    Accepted transcripts stay as they are, unless a person has accepted others.
     """
     drift: list[dict[str, Any]] = []
     additions: list[str] = []
@@ -119,7 +137,10 @@ def compare(
         moved = [_entry(*difference) for difference in _differences(section, locked, known)]
         merged[section] = seen if replace and moved else {**locked, **new}
         drift += moved
-    return Comparison(drift, additions, Lock(True, merged["inputs"], merged["expected_outputs"]))
+    accepted = plain(accepted_transcripts or lock.accepted_transcripts, TRANSCRIPTS)
+    return Comparison(
+        drift, additions, Lock(True, merged["inputs"], merged["expected_outputs"], accepted)
+    )
 
 
 def _entry(path: str, locked: Any, found: Any) -> dict[str, Any]:
@@ -181,7 +202,7 @@ def refuse(path: Path, comparison: Comparison) -> SttError:
 
 def render(lock: Lock) -> str:
     """The file's text: a header that says what it is, then sorted YAML."""
-    return HEADER + dump({name: section for name, section in lock.sections.items() if section})
+    return HEADER + dump({name: section for name, section in lock.content.items() if section})
 
 
 def diff(path: Path, before: Lock, after: Lock) -> dict[str, str]:

@@ -10,7 +10,9 @@ version_added: 0.1.0
 short_description: Read, compare and write the release lock
 description:
   - The lock is one small sorted YAML file beside the inventory directory, committed by its user.
-    Its key C(inputs) holds what a release is made of, C(expected_outputs) what must come out of it.
+    Its key C(inputs) holds what a release is made of, C(expected_outputs) what must come out of it,
+    and C(accepted_transcripts), if there is one, what a person has accepted as the text of
+    recordings whose text nobody has typed.
   - What a release found is held against it. A key of the first level that the lock does not have
     yet is an addition; every other difference is drift.
   - Lists of files are compared by the files' C(path), whatever their order.
@@ -36,6 +38,19 @@ options:
     description: What came out of the release. Empty means that it was not looked at.
     type: dict
     default: {}
+  accepted_transcripts:
+    description:
+      - What was heard and is now accepted, as M(stt.engine.stt_model_verify) returns it; it takes
+        the place of all that was accepted before, and is printed with O(state=present), so that a
+        person reads it. Empty leaves what is there. It never is drift, and O(update) does not
+        touch it.
+    type: dict
+    default: {}
+  language:
+    description: Language of what is printed.
+    type: str
+    choices: [en, ko]
+    default: en
   update:
     description: Accept drift; O(inputs) or O(expected_outputs) that moved is written as given.
     type: bool
@@ -88,6 +103,12 @@ inputs:
       commit: 41f01f3fe87f28c78e2fbf8b568835947dd65ed9
 expected_outputs:
   description: The locked outputs, after writing if O(state=present).
+  returned: success
+  type: dict
+  sample: {}
+accepted_transcripts:
+  description:
+    - The accepted transcripts, after writing if O(state=present); empty when none was ever accepted.
   returned: success
   type: dict
   sample: {}

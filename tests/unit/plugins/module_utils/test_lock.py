@@ -234,3 +234,75 @@ def test_the_diff_shows_both_texts(tmp_path: Path) -> None:
     shown = diff(tmp_path, LOCK, after)
     assert (shown["before"], shown["after"]) == (render(LOCK), render(after))
     assert diff(tmp_path, Lock(exists=False), after)["before"] == ""
+
+
+ACCEPTED: dict[str, Any] = {
+    "repository": "openai/whisper-large-v3-turbo",
+    "commit": "4" * 40,
+    "quantization": "int8_float16",
+    "clips": {
+        "order.wav": {
+            "sha256": "5" * 64,
+            "text": "내일 오후 세 시에 회의가 있습니다.",
+            "language": "ko",
+            "made_by": "faster-whisper 1.2.1 with ctranslate2 4.8.5, int8_float32 on cpu",
+            "accepted": "2026-01-31T08:15:00Z",
+        }
+    },
+}
+
+
+def test_a_lock_of_before_transcripts_could_be_accepted_stays_valid(tmp_path: Path) -> None:
+    path = tmp_path / "build.lock.yml"
+    path.write_text("inputs: {a: 1}\n", encoding="utf-8")
+    assert read_lock(path) == Lock(True, {"a": 1}, {}, {})
+    assert "accepted_transcripts:" not in render(read_lock(path))
+
+
+def test_accepted_transcripts_are_kept_whatever_else_moves(tmp_path: Path) -> None:
+    path = tmp_path / "build.lock.yml"
+    lock = Lock(True, INPUTS, {}, ACCEPTED)
+    write_lock(path, lock)
+    assert read_lock(path) == lock
+    assert "    order.wav:\n      accepted: '2026-01-31T08:15:00Z'\n" in path.read_text("utf-8")
+    assert "text: 내일 오후 세 시에 회의가 있습니다.\n" in path.read_text("utf-8")
+    for replace in (False, True):
+        comparison = compare(lock, {"image": {}, "model": {}}, {"x": {}}, replace=replace)
+        assert comparison.merged.accepted_transcripts == ACCEPTED
+    assert compare(lock, INPUTS, {}, replace=True).drift == []
+
+
+def test_what_a_person_accepts_takes_the_place_of_all_before_and_nothing_else_moves() -> None:
+    other = {**ACCEPTED, "commit": "6" * 40, "clips": {}}
+    comparison = compare(Lock(True, INPUTS, {}, ACCEPTED), {}, {}, accepted_transcripts=other)
+    assert comparison.merged == Lock(True, INPUTS, {}, other)
+    assert (comparison.drift, comparison.additions) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("transcripts", "found"),
+    [
+        ("[1]", "accepted_transcripts that is not a mapping"),
+        ("{clips: {}}", "accepted_transcripts without the texts repository, commit, "),
+        (
+            "{repository: a, commit: b, quantization: c, clips: [1]}",
+            "accepted_transcripts.clips that is not a mapping",
+        ),
+        (
+            "{repository: a, commit: b, quantization: c, clips: {x.wav: {text: y}}}",
+            "accepted_transcripts.clips.x.wav without the texts sha256, text, language, ",
+        ),
+        (
+            "{repository: a, commit: b, quantization: c, clips: {x.wav: {sha256: '0', text: y, "
+            "language: ko, made_by: z, accepted: now}}}",
+            "accepted_transcripts.clips.x.wav whose sha256 is not 64 hex digits",
+        ),
+    ],
+)
+def test_damaged_transcripts_are_named(tmp_path: Path, transcripts: str, found: str) -> None:
+    path = tmp_path / "build.lock.yml"
+    path.write_text(f"inputs: {{a: 1}}\naccepted_transcripts: {transcripts}\n", encoding="utf-8")
+    with pytest.raises(SttError) as raised:
+        read_lock(path)
+    assert f"found {found}" in str(raised.value)
+    assert REMOVE in str(raised.value)
