@@ -6,8 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import known_sound
 from .clips import ClipsError, load_clips
+from .log_mel import whisper_features
 from .outcome import CheckFailedError, Outcome, passed, require, skipped
+from .r5_loads import load_faster_whisper
 from .registry import Progress, Registry
 from .settings import Settings
 
@@ -17,6 +20,8 @@ RATE = 16000
 FRAMES = 3000
 NO_CLIPS = "no directory of clips was given"
 NO_SPEECH = "there is no clip with speech"
+# float32 is off by less than 1e-5; another hop, window or scale by more than 0.1.
+FEATURE_TOLERANCE = 1e-3
 
 
 def decode(path: Any) -> Any:
@@ -66,7 +71,8 @@ def decode_formats(settings: Settings, progress: Progress) -> Outcome:
 @registry.check(
     "R5.4",
     "features",
-    expected="a clip's log-mel features have the model's shape and finite, varying values",
+    expected="a clip's log-mel features have the model's shape and finite, varying values, and "
+    "those of a known sound its known values",
     fix="look at preprocessor_config.json of the original model, and at the package lock",
     imports=("torch", "transformers", "faster_whisper"),
     deadline=120,
@@ -93,13 +99,60 @@ def features(settings: Settings, _progress: Progress) -> Outcome:
     require(bool(torch.isfinite(made).all()), "there are features that are no finite numbers")
     spread = float(made.std())
     require(spread > 0.01, f"the features do not vary (standard deviation {spread:.4f})")
+    known = processor(_known_samples(), sampling_rate=RATE, return_tensors="pt").input_features
+    difference = hold_features(known[0].numpy(), bins)
     return passed(
         f"{spoken[0].path.name}: {len(audio) / RATE:.1f} s on {audio.device.type}, "
-        f"features {bins} x {FRAMES}",
+        f"features {bins} x {FRAMES}; a known sound's are right within {difference:.0e}",
         rms=power,
         spread=spread,
         device=str(audio.device),
+        largest_difference=difference,
     )
+
+
+@registry.check(
+    "R5.4",
+    "faster_whisper_features",
+    expected="faster-whisper makes a known sound's known log-mel features for the converted model",
+    fix="copy preprocessor_config.json from the original model, and look at the package lock",
+    imports=("faster_whisper",),
+    deadline=300,
+    cuda=True,
+)
+def faster_whisper_features(settings: Settings, _progress: Progress) -> Outcome:
+    model = load_faster_whisper(settings)
+    bins = model.model.n_mels
+    difference = hold_features(model.feature_extractor(_known_samples()), bins)
+    return passed(
+        f"{bins} mel bins of a known sound are right within {difference:.0e}",
+        largest_difference=difference,
+    )
+
+
+def hold_features(found: Any, bins: int) -> float:
+    """Hold features of the known sound against their definition; how far they are off at most."""
+    import numpy
+
+    wanted = whisper_features(known_sound.samples(), bins)
+    frames = wanted.shape[1]
+    require(
+        found.shape[0] == bins and found.shape[1] >= frames,
+        f"a known sound's features have the shape {tuple(found.shape)}, not {bins} x {frames} "
+        "or more",
+    )
+    difference = float(numpy.abs(found[:, :frames].astype(numpy.float64) - wanted).max())
+    require(
+        difference <= FEATURE_TOLERANCE,
+        f"a known sound's features differ by up to {difference:.3f} from their definition",
+    )
+    return difference
+
+
+def _known_samples() -> Any:
+    import numpy
+
+    return numpy.array(known_sound.samples(), dtype=numpy.float32)
 
 
 @registry.check(

@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from . import gpu_memory
+from ._model_bin import ModelBinError, read_model_bin
 from ._model_directory import PROJECTION, SafetensorsError, read_safetensors_header, weight_files
-from .lacks import lacking
-from .outcome import Outcome, passed, require
+from .memory import gpu_bytes
+from .outcome import CheckFailedError, Outcome, passed, require
 from .registry import Body, Progress, Registry
 from .settings import Settings, cpu_count, readable_size
 
@@ -64,7 +66,7 @@ def _faster_whisper(compute_type: str) -> Body:
     def load(settings: Settings, _progress: Progress) -> Outcome:
         if compute_type in GPU_COMPUTE_TYPES and not settings.gpu:
             return settings.without_gpu()
-        before = _gpu_memory(settings)
+        before = gpu_bytes() if settings.gpu else None
         started = time.monotonic()
         model = load_faster_whisper(settings, compute_type)
         seconds = time.monotonic() - started
@@ -78,11 +80,13 @@ def _faster_whisper(compute_type: str) -> Body:
             fix="copy preprocessor_config.json from the original model",
         )
         evidence: dict[str, Any] = {"device": device, "compute_type": found, "seconds": seconds}
-        if before is not None:
-            after = _gpu_memory(settings)
-            evidence["gpu_memory_bytes"] = (after or before) - before
+        place = f"on {device}"
+        if settings.gpu:
+            taken = require_on_gpu(settings, compute_type, before)
+            evidence["gpu_memory_bytes"] = taken
+            place = f"with {readable_size(taken)} on {device}"
         return passed(
-            f"loaded on {device} in {found}, "
+            f"loaded {place} in {found}, "
             f"{'multilingual' if model.model.is_multilingual else 'one language'}, {bins} mel bins",
             multilingual=model.model.is_multilingual,
             **evidence,
@@ -91,9 +95,36 @@ def _faster_whisper(compute_type: str) -> Body:
     return load
 
 
+def require_on_gpu(settings: Settings, compute_type: str, before: int | None) -> int:
+    """GPU memory that the model has taken since; ends the check where it cannot be there."""
+    least = least_on_gpu(settings, compute_type)
+    after = gpu_bytes()
+    if gpu_memory.missing(before, after, least):
+        # Another process may have given memory back at that moment: load it once more beside.
+        before = after
+        second = load_faster_whisper(settings, compute_type)
+        after = gpu_bytes()
+        del second
+    reason = gpu_memory.missing(before, after, least)
+    require(not reason, f"the model is not on the GPU: {reason}", least_bytes=least)
+    return (after or 0) - (before or 0)
+
+
+def least_on_gpu(settings: Settings, compute_type: str) -> int:
+    """What the converted model takes on a GPU at least, by the headers of its weights."""
+    try:
+        found = read_model_bin(settings.ctranslate2_path / "model.bin")
+    except ModelBinError as error:
+        raise CheckFailedError(str(error), fix=error.fix) from error
+    return gpu_memory.least_bytes(found.parameters, compute_type)
+
+
 def _register(compute_type: str) -> None:
     def expected(settings: Settings) -> str:
-        return f"faster-whisper loads the converted model on {settings.device} in {compute_type}"
+        sentence = (
+            f"faster-whisper loads the converted model on {settings.device} in {compute_type}"
+        )
+        return f"{sentence}, and its weights take their memory there" if settings.gpu else sentence
 
     registry.check(
         "R5.2",
@@ -163,13 +194,3 @@ def stored_parameters(directory: Path, *, tied: bool) -> int:
 
 def _is_tied(model: Any) -> bool:
     return model.get_output_embeddings().weight is model.get_input_embeddings().weight
-
-
-def _gpu_memory(settings: Settings) -> int | None:
-    """Bytes in use on the GPU by all processes together; None without a GPU or without torch."""
-    if not settings.gpu or lacking(settings, "torch") is not None:
-        return None
-    import torch
-
-    free, total = torch.cuda.mem_get_info(0)
-    return int(total - free)

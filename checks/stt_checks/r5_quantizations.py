@@ -19,6 +19,7 @@ from . import reference as references
 from .clips import Clip, Clips
 from .error_rate import edit_distance
 from .lacks import lacking
+from .log_probability import sure
 from .memory import gpu_bytes, resident_bytes
 from .original import mel_bins
 from .outcome import CheckFailedError, Outcome, failed, pairs, passed, require, skipped
@@ -31,11 +32,14 @@ from .r5_transcripts import (
     AGREEMENT_CLIPS,
     LISTEN,
     TRANSFORMERS,
+    Heard,
     agreement,
     batch_size,
     batches,
     conclude,
+    conclude_unknown,
     generate,
+    listen,
     plain,
     spread,
     usable_clips,
@@ -225,7 +229,8 @@ class _Comparison:
             return skipped(NO_SPEECH, **self.figures)
         if reference is not None:
             self._hold_encoder_against(model, reference)
-        texts, judged = self._transcribe(model, chosen, reference, known=chosen[0] in clips.known)
+        known = chosen[0] in clips.known
+        texts, judged = self._transcribe(model, chosen, reference, known=known)
         if settings.gpu:
             after = gpu_bytes()
             # Less than before can only be another process's doing: then it is nobody's figure.
@@ -233,7 +238,7 @@ class _Comparison:
                 self.figures["gpu_memory_bytes"] = after - before
         if reference is not None:
             self.figures["text_agreement"] = _agreement(chosen, reference, texts)
-        outcome = conclude(judged, 0.0, 0.0)
+        outcome = (conclude if known else conclude_unknown)(judged, 0.0, 0.0)
         if outcome.status != "passed":
             return failed(
                 outcome.found, fix=LISTEN, **{**self.figures, "transcripts": list(judged)}
@@ -304,14 +309,13 @@ class _Comparison:
             self.progress(f"transcribing {clip.path.name}")
             audio = decode(clip.path)
             started = time.monotonic()
-            segments, info = model.transcribe(audio, task="transcribe", beam_size=BEAM_SIZE)
-            text = "".join(segment.text for segment in segments)
+            heard = listen(model, audio, task="transcribe", beam_size=BEAM_SIZE)
             if clip.kind == timed:
                 taken += time.monotonic() - started
                 spoken_seconds += len(audio) / RATE
             if reference is not None and clip.text is not None:
                 texts[clip.path.name] = _greedy_text(model, clip, audio)
-            judged.append(_judge(clip, text, info.language, reference, known=known))
+            judged.append(_judge(clip, heard, reference, known=known))
         self.figures |= {
             "real_time_factor": round(taken / spoken_seconds, 5) if spoken_seconds else None,
             "audio_seconds": round(spoken_seconds, 2),
@@ -341,20 +345,21 @@ class _Comparison:
         return ", ".join(words)
 
 
-def _judge(
-    clip: Clip, text: str, language: str, reference: Reference | None, *, known: bool
-) -> dict[str, Any]:
+def _judge(clip: Clip, heard: Heard, reference: Reference | None, *, known: bool) -> dict[str, Any]:
     if known:
-        return clip.judge(text, language if clip.text is not None else None)
+        language = heard.language if clip.text is not None else None
+        return {**clip.judge(heard.text, language), **heard.certainty}
     if reference is not None:
-        return agreement(clip, reference.texts[clip.path.name], text, language)
-    good = bool(text.strip()) and clip.language in (None, language)
-    return {"clip": clip.path.name, "expected": "", "text": text.strip(), "good": good}
+        return agreement(clip, reference.texts[clip.path.name], heard)
+    text = heard.text.strip()
+    good = bool(text) and clip.language in (None, heard.language) and sure(heard.certainty)
+    return {"clip": clip.path.name, "expected": "", "text": text, **heard.certainty, "good": good}
 
 
 def _greedy_text(model: Any, clip: Clip, audio: Any) -> str:
     """A clip's text as transformers is asked for it, so that only the numbers differ."""
-    segments, _info = model.transcribe(
+    return listen(
+        model,
         audio,
         task="transcribe",
         language=clip.language or "en",
@@ -362,8 +367,7 @@ def _greedy_text(model: Any, clip: Clip, audio: Any) -> str:
         temperature=0.0,
         condition_on_previous_text=False,
         without_timestamps=clip.kind != "long",
-    )
-    return "".join(segment.text for segment in segments)
+    ).text
 
 
 def _agreement(chosen: list[Clip], reference: Reference, texts: dict[str, str]) -> float:

@@ -10,10 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from . import gpu_memory
 from .clips import Clip
 from .lacks import ANOTHER_ENGINE
+from .log_probability import certainty_of, sure
+from .memory import gpu_bytes
 from .outcome import CheckFailedError, Outcome, failed, passed, require, skipped
-from .r5_transcripts import LISTEN, conclude, usable_clips
+from .r5_loads import least_on_gpu
+from .r5_transcripts import LISTEN, conclude, conclude_unknown, usable_clips
 from .registry import Progress, Registry
 from .service_process import REFUSED, Answer, ServiceProcess
 from .settings import Settings
@@ -54,9 +58,11 @@ def service_health(settings: Settings, progress: Progress) -> Outcome:
     if settings.foreign:
         return _foreign_health(settings, progress)
     progress("starting the service")
+    before = gpu_bytes() if settings.gpu else None
     with ServiceProcess(settings, settings.ctranslate2_path) as service:
         answers = service.until_healthy(start_seconds(settings))
         seconds = time.monotonic() - service.started
+        with_model = gpu_bytes() if settings.gpu else None
         early = [answer for answer in answers[:-1] if answer.status not in NOT_LOADED]
         require(not early, f"before the model was loaded: {early[0].sentence() if early else ''}")
         loaded: Any = answers[-1].body.get("model")
@@ -68,6 +74,10 @@ def service_health(settings: Settings, progress: Progress) -> Outcome:
         status = service.stop(STOP_SECONDS)
         require(status is not None, f"SIGTERM does not end it within {STOP_SECONDS:g} s")
         require(status == 0, f"SIGTERM ends it with exit status {status}", log=service.tail())
+    evidence: dict[str, Any] = {}
+    if settings.gpu:
+        least = least_on_gpu(settings, settings.compute_type)
+        evidence["gpu_memory_bytes"] = require_used_gpu(before, with_model, gpu_bytes(), least)
     statuses = sorted({answer.status for answer in answers})
     return passed(
         f"healthy after {seconds:.1f} s on {settings.device} in {settings.compute_type}, "
@@ -75,7 +85,18 @@ def service_health(settings: Settings, progress: Progress) -> Outcome:
         start_seconds=round(seconds, 2),
         statuses=statuses,
         model=loaded,
+        **evidence,
     )
+
+
+def require_used_gpu(before: int | None, during: int | None, after: int | None, least: int) -> int:
+    """GPU memory that the service used; ends the check where its model cannot have been there.
+
+    Its coming and its going both tell: another process would have to hide both.
+    """
+    came, went = (gpu_memory.missing(free, during, least) for free in (before, after))
+    require(not came or not went, f"the service's model is not on the GPU: {came}")
+    return max((during or 0) - free for free in (before, after) if free is not None)
 
 
 @registry.check(
@@ -133,7 +154,10 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
     if not chosen:
         return clips.tell(skipped("there is no clip to send"))
     progress("starting the service")
-    with ServiceProcess(settings, settings.ctranslate2_path) as service:
+    with (
+        gpu_memory.Peak(gpu_bytes if settings.gpu else lambda: None) as peak,
+        ServiceProcess(settings, settings.ctranslate2_path) as service,
+    ):
         _until_ready(service, settings, chosen[0])
         judged: list[dict[str, Any]] = []
         audio_seconds = 0.0
@@ -143,7 +167,8 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
             answer = service.transcribe(clip.path.name, clip.path.read_bytes())
             judged.append(_judge(clip, answer, settings, known=bool(known)))
             audio_seconds += _seconds(answer)
-        outcome = conclude(judged, time.monotonic() - started, audio_seconds)
+        settle = conclude if known else conclude_unknown
+        outcome = settle(judged, time.monotonic() - started, audio_seconds)
         if outcome.status != "passed":
             return clips.tell(outcome)
         progress("sending broken audio")
@@ -153,6 +178,8 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
         passed(
             f"{len(judged)} clips are {text}; broken audio gets 4xx",
             refusals=refusals,
+            # With everything that a process needs there beside the model.
+            gpu_peak_bytes=peak.bytes,
             **outcome.evidence,
         )
     )
@@ -231,9 +258,12 @@ def _judge(clip: Clip, answer: Answer, settings: Settings, *, known: bool) -> di
     told = "language" in answer.body or not settings.foreign
     language = str(answer.body.get("language", ""))
     judged = clip.judge(text, language if told and clip.text is not None else None)
+    pieces = answer.body.get("segments")
+    if isinstance(pieces, list):
+        judged |= certainty_of([piece for piece in pieces if isinstance(piece, dict)])
     if not known:
         right = not told or clip.language in (None, language)
-        judged["good"] = bool(text.strip()) and right
+        judged["good"] = bool(text.strip()) and right and sure(judged)
     success = answer.body.get("success", settings.foreign)
     if answer.status != 200 or success is not True:
         judged.update(good=False, text=answer.sentence())

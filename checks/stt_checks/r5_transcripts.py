@@ -7,10 +7,12 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from .clips import KINDS, Clip, Clips, ClipsError, load_clips
 from .error_rate import character_error_rate
+from .log_probability import LEAST_EACH, LEAST_MEDIAN, NAME, certainty, doubts, sure
 from .memory import resident_bytes
 from .original import english_only
 from .outcome import CheckFailedError, Outcome, failed, first_few, pairs, passed, skipped
@@ -39,6 +41,16 @@ LISTEN = (
     "listen to the clip and read both texts: a wrong tokenizer, damaged weights or a changed "
     "decoder changes every clip; a hard recording changes one, and then its limits are to be raised"
 )
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What faster-whisper made of one recording."""
+
+    text: str
+    language: str
+    seconds: float
+    certainty: dict[str, float] = field(default_factory=dict)
 
 
 def usable_clips(settings: Settings) -> Clips | Outcome:
@@ -87,14 +99,28 @@ def _difference(entry: dict[str, Any]) -> str:
     sentence = f"{entry['clip']} gave {entry['text']!r} for {entry['expected']!r}"
     if entry.get("language_expected") not in (None, entry.get("language")):
         sentence += f" in {entry['language']} for {entry['language_expected']}"
+    if not sure(entry):
+        sentence += f" with a mean log-probability of {entry[NAME]:.2f}"
     return sentence
 
 
-def _listen(model: Any, clip: Clip, **options: Any) -> tuple[str, str, float]:
-    """Text, detected language and seconds of audio of one clip through faster-whisper."""
-    segments, info = model.transcribe(str(clip.path), **options)
+def listen(model: Any, audio: Any, **options: Any) -> Heard:
+    """What faster-whisper makes of one recording, a path or decoded samples."""
+    found, info = model.transcribe(audio, **options)
+    segments = list(found)
     text = "".join(segment.text for segment in segments)
-    return text, info.language, info.duration
+    return Heard(text, info.language, info.duration, certainty(segments))
+
+
+def conclude_unknown(
+    judged: Sequence[dict[str, Any]], seconds: float, audio_seconds: float
+) -> Outcome:
+    """As conclude(), where nobody has set what is spoken: the decoder has to be sure as well."""
+    outcome = conclude(judged, seconds, audio_seconds)
+    reason = doubts(judged)
+    if outcome.status != "passed" or not reason:
+        return outcome
+    return failed(reason, fix=LISTEN, **outcome.evidence)
 
 
 def _judge_all(model: Any, clips: Sequence[Clip], progress: Progress, **options: Any) -> Outcome:
@@ -103,9 +129,9 @@ def _judge_all(model: Any, clips: Sequence[Clip], progress: Progress, **options:
     started = time.monotonic()
     for clip in clips:
         progress(f"transcribing {clip.path.name}")
-        text, language, duration = _listen(model, clip, **options)
-        audio_seconds += duration
-        judged.append(clip.judge(text, language))
+        heard = listen(model, str(clip.path), **options)
+        audio_seconds += heard.seconds
+        judged.append({**clip.judge(heard.text, heard.language), **heard.certainty})
     return conclude(judged, time.monotonic() - started, audio_seconds)
 
 
@@ -168,11 +194,10 @@ def faster_whisper_silence(settings: Settings, progress: Progress, clips: Clips)
     for clip in silent:
         progress(f"transcribing {clip.path.name}")
         # Large models invent words for silence; in service the voice detector stands before them.
-        text, _language, duration = _listen(
-            model, clip, language=clip.language or "en", vad_filter=clip not in known
-        )
-        seconds += duration
-        judged.append(clip.judge(text))
+        language, unknown = clip.language or "en", clip not in known
+        heard = listen(model, str(clip.path), language=language, vad_filter=unknown)
+        seconds += heard.seconds
+        judged.append(clip.judge(heard.text))
     outcome = conclude(judged, time.monotonic() - started, seconds)
     if outcome.status != "passed":
         return outcome
@@ -209,7 +234,8 @@ def transformers_texts(settings: Settings, progress: Progress, clips: Clips) -> 
     "decoders_agree",
     expected=lambda _settings: (
         f"faster-whisper and transformers agree on clips of unknown text, within {AGREEMENT:.0%} "
-        "of the characters, with some text and the right language"
+        "of the characters, with some text, the right language and a mean log-probability of "
+        f"{LEAST_EACH:g} or more, on half of the clips {LEAST_MEDIAN:g}"
     ),
     fix=LISTEN,
     imports=TRANSFORMERS,
@@ -232,27 +258,29 @@ def decoders_agree(settings: Settings, progress: Progress, clips: Clips) -> Outc
     judged: list[dict[str, Any]] = []
     for clip, reference in pairs(chosen, wanted):
         progress(f"transcribing {clip.path.name} with faster-whisper")
-        text, language, duration = _listen(converted, clip, beam_size=1, temperature=0.0)
-        seconds += duration
-        judged.append(agreement(clip, reference, text, language))
-    outcome = conclude(judged, time.monotonic() - started, seconds)
+        heard = listen(converted, str(clip.path), beam_size=1, temperature=0.0)
+        seconds += heard.seconds
+        judged.append(agreement(clip, reference, heard))
+    outcome = conclude_unknown(judged, time.monotonic() - started, seconds)
     if outcome.status != "passed":
         return outcome
     return passed(f"both decoders agree on {len(judged)} clips", **outcome.evidence)
 
 
-def agreement(clip: Clip, reference: str, text: str, language: str) -> dict[str, Any]:
+def agreement(clip: Clip, reference: str, heard: Heard) -> dict[str, Any]:
     """Hold a text against another decoder's, where nobody has set what is spoken."""
-    distance = character_error_rate(plain(reference), plain(text))
+    distance = character_error_rate(plain(reference), plain(heard.text))
+    right = clip.language in (None, heard.language) and sure(heard.certainty)
     return {
         "clip": clip.path.name,
         "expected": reference.strip(),
-        "text": text.strip(),
+        "text": heard.text.strip(),
         "cer": round(distance, 4),
         "cer_limit": AGREEMENT,
-        "language": language,
+        "language": heard.language,
         "language_expected": clip.language,
-        "good": bool(text.strip()) and distance <= AGREEMENT and clip.language in (None, language),
+        **heard.certainty,
+        "good": bool(heard.text.strip()) and distance <= AGREEMENT and right,
     }
 
 

@@ -90,6 +90,8 @@ class Settings:
     logs: Path = Path("/app/logs")
     deadline: float | None = None
     memory_bytes: int | None = None
+    # Time of transcribing over time of speech, at most; 0 where nobody set it.
+    real_time_factor_limit: float = 0.0
     service_command: tuple[str, ...] = ()
     service_directory: str = "/"
     # Whether the original model is mounted too; None where nobody said.
@@ -220,6 +222,7 @@ def _load(spec: Mapping[str, Any], models: Path | None, clips: Path | None) -> S
         logs=Path(paths.get("logs", defaults.logs)),
         deadline=spec.get("deadline"),
         memory_bytes=spec.get("memory_bytes"),
+        real_time_factor_limit=float(spec.get("real_time_factor_limit") or 0.0),
         service_command=tuple(spec.get("service_command") or ()),
         service_directory=spec.get("service_directory") or "/",
         original_given=described.get("original"),

@@ -69,6 +69,7 @@ def model_arguments() -> dict[str, Any]:
     specification = _arguments(options, {})
     specification["models"]["required"] = True
     specification["clips"] = {"type": "path"}
+    specification["real_time_factor_limit"] = {"type": "float", "default": 0.0}
     return specification
 
 
@@ -138,6 +139,7 @@ class VerifyRequest:
     alternatives: tuple[Alternative, ...] = ()
     base: str = ""
     reference_image: str = ""
+    real_time_factor_limit: float = 0.0
 
     @classmethod
     def from_params(cls, phase: Phase, params: Mapping[str, Any]) -> VerifyRequest:
@@ -157,6 +159,13 @@ class VerifyRequest:
                 found="none, with a reference image",
                 needed="the original model, which only the reference image can judge",
                 fix="name its directory, or leave reference_image out",
+            )
+        if not (params.get("real_time_factor_limit") or 0.0) >= 0.0:
+            raise SttError(
+                "parameter real_time_factor_limit",
+                found=str(params["real_time_factor_limit"]),
+                needed="time of transcribing over time of speech, such as 0.5; 0 for the default",
+                fix="give the limit that production needs, or leave it out",
             )
         if not CONTAINER_NAME.fullmatch(params["container"]):
             raise SttError(
@@ -188,6 +197,7 @@ class VerifyRequest:
             ),
             base=params.get("base") or "",
             reference_image=(params.get("reference_image") or "") if phase != "R2" else "",
+            real_time_factor_limit=params.get("real_time_factor_limit") or 0.0,
         )
 
     @property

@@ -228,6 +228,7 @@ def specification(request: VerifyRequest, subject: Subject, *, gpu_given: bool) 
         "paths": {"cache": CACHE_IN_CONTAINER, "logs": LOGS_IN_CONTAINER},
         "deadline": request.deadline,
         "memory_bytes": request.memory_bytes,
+        "real_time_factor_limit": request.real_time_factor_limit,
         "service_command": list(subject.service_command),
         "service_directory": subject.service_directory,
     }
@@ -292,7 +293,9 @@ def reuse_key(
         "models": sha256_hex(canonical_json([request.name, models])),
         "checks": sha256_file(request.checks),
         "clips": content_digest(hash_files(request.clips)) if request.clips is not None else "",
-        "expected": sha256_hex(canonical_json(dict(subject.expected))),
+        "expected": sha256_hex(
+            canonical_json([dict(subject.expected), str(request.real_time_factor_limit)])
+        ),
         "gpu": f"{request.gpu}, {len(gpu_devices())} devices",
         "driver": _first_line(DRIVER),
         "boot": _first_line(BOOT_ID),

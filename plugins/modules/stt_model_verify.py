@@ -64,6 +64,12 @@ options:
       - Directory on the host with C(clips.json) and audio. Texts are judged for the model that they
         were set for; with any other model both decoders must agree on the clips.
     type: path
+  real_time_factor_limit:
+    description:
+      - Time that transcribing the long clips may take over the time that they last. V(0) is 1.0 on a
+        GPU; on a CPU the figure is then only recorded.
+    type: float
+    default: 0.0
 extends_documentation_fragment:
   - stt.engine.verify
 """

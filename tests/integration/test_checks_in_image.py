@@ -104,6 +104,7 @@ def test_a_good_release_raises_no_alarm(
         f"{one['id']} {one['name']}": one["found"] for one in results if one["status"] == "skipped"
     }
     assert skipped == {
+        "R4.3 cuda_driver": NO_GPU,
         "R4.3 cuda_available": NO_GPU,
         "R4.3 cuda_matmul": NO_GPU,
         "R5.2 faster_whisper_float16": NO_GPU,
@@ -295,7 +296,12 @@ def test_weights_that_are_not_all_there_fail_to_load(
 def test_a_required_gpu_that_is_not_there_fails(
     host: VerifyHost, image: str, converted: dict[str, Any]
 ) -> None:
-    names = ("R4.3/cuda_available", "R4.3/cuda_matmul", "R5.2/faster_whisper_float16")
+    names = (
+        "R4.3/cuda_driver",
+        "R4.3/cuda_available",
+        "R4.3/cuda_matmul",
+        "R5.2/faster_whisper_float16",
+    )
     results = check(host, image, converted["path"], *names, gpu="required")
     assert set(statuses(results).values()) == {"failed"}
     assert "the policy requires one" in results["R4.3/cuda_available"]["found"]

@@ -242,11 +242,15 @@ class Model:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.logprob = -0.2
         self.model = SimpleNamespace(device="cpu", compute_type="float32")
 
     def transcribe(self, _audio: Any, **options: Any) -> tuple[list[Any], Any]:
         self.asked.append(options)
-        return [SimpleNamespace(text="Yes.")], SimpleNamespace(language="en")
+        segment = SimpleNamespace(
+            text="Yes.", start=0.0, end=1.0, avg_logprob=self.logprob, no_speech_prob=0.01
+        )
+        return [segment], SimpleNamespace(language="en", duration=1.0)
 
 
 @pytest.fixture
@@ -299,6 +303,32 @@ def test_the_agreement_is_about_the_weights_and_the_time_about_long_recordings(
         as_served,
         {**greedy, "without_timestamps": False},
     ]
+
+
+@pytest.mark.parametrize(
+    ("logprob", "status", "words"),
+    [
+        (-0.9, "passed", "loaded in"),
+        (-1.2, "failed", "half of 1 texts have a mean log-probability of -1.20 or less"),
+        (-2.5, "failed", "1 of 1 clips are wrong: speech.wav gave"),
+    ],
+)
+def test_a_text_that_nobody_has_set_needs_a_decoder_that_is_sure(
+    settings: Settings, model: Model, logprob: float, status: str, words: str
+) -> None:
+    """The same text, where it is known, is judged by itself."""
+    model.logprob = logprob
+    unknown = only(settings, ("speech.wav", "Something else.", "c/d"))
+    assert unknown.scratch is not None
+    encoded = numpy.zeros((1, 2), dtype=numpy.float32)
+    reference.keep(
+        unknown.scratch, Reference({"speech.wav": "Yes."}, {"speech.wav": (encoded, encoded)})
+    )
+    outcome = judge(compared(unknown)["quantization_float16"], unknown)
+    assert (outcome.status, words in outcome.found) == (status, True), outcome
+    assert outcome.evidence["transcripts"][0]["avg_logprob"] == logprob
+    known = only(settings, ("speech.wav", "Yes.", "a/b"))
+    assert judge(compared(known)["quantization_float16"], known).status == "passed"
 
 
 def test_an_english_only_model_is_compared_in_english(settings: Settings, model: Model) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stt_checks import catalogue, r4_container, r4_models, r4_permissions, r4_torch
+from stt_checks import catalogue, r4_container, r4_cuda, r4_models, r4_permissions, r4_torch
 from stt_checks.outcome import CheckFailedError, Outcome
 from stt_checks.settings import NO_GPU, Expected, Settings
 from stt_checks.supervisor import Supervisor
@@ -251,7 +251,7 @@ def test_without_a_gpu_nothing_passes(
     settings: Settings, policy: Any, given: bool, status: str, words: str
 ) -> None:
     here = replace(settings, gpu_policy=policy, gpu_given=given)
-    for body in (r4_torch.cuda_available, r4_torch.cuda_matmul):
+    for body in (r4_cuda.cuda_driver, r4_cuda.cuda_available, r4_cuda.cuda_matmul):
         outcome = judge(body, here)
         assert outcome.status == status
         assert words in outcome.found
@@ -265,8 +265,3 @@ def test_the_device_and_type_follow_the_gpu(settings: Settings) -> None:
     assert small.compute_type == "int8_float16"
     assert replace(small, gpu_given=False).compute_type == "int8_float32"
     assert replace(given, gpu_given=False).compute_type == "float32"
-
-
-@pytest.mark.parametrize(("frequency", "band"), [(0.0, -1), (440.0, 15), (8000.0, 80)])
-def test_mel_bands_follow_the_htk_scale(frequency: float, band: int) -> None:
-    assert r4_torch.mel_band(frequency, 80, 8000) == band
