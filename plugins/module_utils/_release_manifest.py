@@ -40,6 +40,10 @@ TOOLKIT_DRIVERS = {
     "12.9": "575.51.03",
     "13.0": "580.65.06",
 }
+# The check that loads the service as production does, and sends it every clip.
+SERVICE = ("R5.7", "service_transcribes")
+# What was only measured: no part of what a release is.
+MEASURED = ("peak_memory_bytes", "service_memory")
 IMAGE_FIELDS = ("base", "variant", "cuda", "revision", "platform", "reference")
 
 
@@ -122,6 +126,7 @@ def build_statement(
             "gpu": release.gpu,
             "driver": driver_for(release.image.get("cuda")),
             "peak_memory_bytes": int(release.peak_memory_bytes),
+            "service_memory": service_memory(judgement.checks),
             "image": _image(release),
             "models": [_original(release), *(_conversion(release, c) for c in release.conversions)],
             "lock": {
@@ -138,6 +143,21 @@ def build_statement(
             "signature": dict(signature),
         },
     }
+
+
+def service_memory(checks: Sequence[Mapping[str, Any]]) -> dict[str, int | None]:
+    """What the service needs on a host: its most memory while it transcribed, also on the GPU.
+
+    None where it was not measured: without the service's check, or without a GPU.
+    """
+    told: Mapping[str, Any] = next(
+        (check["evidence"] for check in checks if (check["id"], check["name"]) == SERVICE), {}
+    )
+    figures = {
+        "peak_bytes": told.get("peak_memory_bytes"),
+        "gpu_peak_bytes": told.get("gpu_peak_bytes"),
+    }
+    return {name: None if value is None else int(value) for name, value in figures.items()}
 
 
 def _subjects(name: str, release: Release) -> list[dict[str, Any]]:
@@ -280,7 +300,8 @@ def reason_to_write(existing: Mapping[str, Any] | None, new: Mapping[str, Any]) 
 def _substance(statement: Mapping[str, Any]) -> dict[str, Any]:
     predicate = statement.get("predicate")
     fields = dict(predicate) if isinstance(predicate, Mapping) else {}
-    fields.pop("peak_memory_bytes", None)
+    for name in MEASURED:
+        fields.pop(name, None)
     fields["release"] = dict(fields.get("release") or {}).get("id")
     fields["checks"] = sorted(
         (str(check.get("id")), str(check.get("name")), str(check.get("status")))

@@ -159,10 +159,24 @@ def test_a_missing_or_damaged_manifest_is_written(tmp_path: Path) -> None:
     assert manifest.reason_to_write(None, statement()) == "there is no manifest yet"
 
 
+def test_the_services_memory_is_stated_as_its_check_measured_it() -> None:
+    def stated(*checks: dict[str, Any]) -> Any:
+        return statement([check("R4.1", "a"), *checks])["predicate"]["service_memory"]
+
+    measured = check("R5.7", "service_transcribes")
+    measured["evidence"] = {"peak_memory_bytes": 123, "gpu_peak_bytes": 456}
+    assert stated(measured) == {"peak_bytes": 123, "gpu_peak_bytes": 456}
+    # On a host without a GPU, and from an image that has no service.
+    measured["evidence"] = {"peak_memory_bytes": 123, "gpu_peak_bytes": None}
+    assert stated(measured) == {"peak_bytes": 123, "gpu_peak_bytes": None}
+    assert stated(check("R5.7", "service_health")) == {"peak_bytes": None, "gpu_peak_bytes": None}
+
+
 def test_times_sequence_and_measured_figures_are_no_reason() -> None:
     checks = copy.deepcopy(RESULTS["checks"])
     for one in checks:
         one["seconds"] += 1
+        one["evidence"]["peak_memory_bytes"] = 77
         if one["status"] == "passed":
             one["found"] = "87.1 GB free"
     later = datetime(2026, 2, 1, tzinfo=UTC)
