@@ -263,3 +263,34 @@ def test_large_results_arrive_whole() -> None:
     for imports in ((), ("json",)):
         (result,) = run(check(large, imports=imports))
         assert len(result["evidence"]["text"]) == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("import os; os.abort()", "the check's process crashed with SIGABRT"),
+        ("import ctypes; ctypes.string_at(0)", "the check's process crashed with SIGSEGV"),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+            "the check's process was ended by a kill from outside",
+        ),
+        (
+            "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",
+            "no end within the deadline of 2 s",
+        ),
+        ("", "the process ended with exit status 0 and without a result"),
+        ("print('all is well')", "the process ended with exit status 0 and without a result"),
+    ],
+)
+def test_a_process_started_anew_for_the_gpu_is_one_checks_result_too(
+    program: str, words: str
+) -> None:
+    settings = Settings(Path("/models"), "a", "b", gpu_given=True)
+    results: list[dict[str, Any]] = []
+    command = [sys.executable, "-c", program]
+    Supervisor(settings, command, log=io.StringIO()).run(
+        [check(good, "a"), check(good, "b", cuda=True, deadline=2.0), check(good, "c")],
+        results.append,
+    )
+    assert [one["status"] for one in results] == ["passed", "error", "passed"]
+    assert results[1]["found"] == words
