@@ -24,6 +24,8 @@ NAMES = {
     "ansible.cfg": "ansible.cfg",
     "gitignore": ".gitignore",
     "release.yml": "release.yml",
+    "compare.yml": "compare.yml",
+    "verify.yml": "verify.yml",
 }
 
 

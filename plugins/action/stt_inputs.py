@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleError, AnsibleValueOmittedError
+from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._inputs import (
@@ -18,6 +19,7 @@ from ansible_collections.stt.engine.plugins.module_utils._inputs import (
     Problem,
     Role,
     collect,
+    judge_extras,
     judge_group,
     judge_variables,
     read_roles,
@@ -38,6 +40,7 @@ class ActionModule(ControllerAction):
         "hosts": {"type": "int", "default": 0},
         "roles": {"type": "list", "elements": "str", "default": []},
         "patterns": {"type": "dict", "default": {}},
+        "extras": {"type": "dict", "default": {}},
     }
 
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -58,8 +61,10 @@ class ActionModule(ControllerAction):
         needed = _known_roles(arguments["roles"], roles)
         groups = {str(name): list(hosts) for name, hosts in variables.get("groups", {}).items()}
         group = arguments["group"]
-        errors: list[SttError] = []
+        errors = judge_extras(load_extra_vars(self._loader).items(), arguments["extras"])
         hosts: list[str] = []
+        if group in groups.get("all", []):
+            groups[group] = [group]
         if group is not None:
             sources = [str(source) for source in variables.get("ansible_inventory_sources", [])]
             group_error = judge_group(group, arguments["hosts"], groups, sources)

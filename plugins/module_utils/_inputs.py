@@ -31,6 +31,8 @@ SHARED: dict[str, Option] = {
     "stt_language": {"type": "str", "choices": ["ko", "en"]},
 }
 SHARED_PREFIX = "stt_"
+# What is given with -e to one playbook and means nothing to another.
+PLAYBOOKS = ("from", "hosts", "release", "to")
 # Docker separates mount options by commas and colons; what lies below the root may be removed.
 ROOT = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)+/?")
 
@@ -287,6 +289,27 @@ def judge_variables(
         if role.name in set(needed):
             problems += missing(role, given)
     return problems
+
+
+def judge_extras(given: Iterable[tuple[str, Any]], allowed: Mapping[str, str]) -> list[SttError]:
+    """What ``-e`` gave of the names that a playbook reads itself, or of names that are near them.
+
+    ``allowed`` has those of this playbook, each with the form of its value.
+    """
+    errors = []
+    for name, value in sorted(given):
+        near = difflib.get_close_matches(name, allowed, n=1, cutoff=0.7)
+        if name in allowed:
+            if not re.fullmatch(allowed[name], str(value)):
+                needed = f"a value of the form {allowed[name]}"
+                fix = f"give {name} such a value"
+                errors.append(SttError(name, found=show(value), needed=needed, fix=fix))
+        elif name in PLAYBOOKS or near:
+            needed = ", ".join(sorted(allowed)) or "none of these names"
+            fix = f"did you mean {near[0]}?" if near else f"remove -e {name}=..."
+            found = "a variable that this playbook does not read"
+            errors.append(SttError(name, found=found, needed=needed, fix=fix))
+    return errors
 
 
 def _judge_value(

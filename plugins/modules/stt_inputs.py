@@ -20,7 +20,8 @@ description:
 options:
   group:
     description:
-      - The inventory group whose hosts' variables are judged; it must be there and have hosts.
+      - The inventory group, or the host, whose variables are judged; it must be there and have
+        hosts.
       - Without it, or when it has no hosts, the variables of the current host are judged.
     type: str
   hosts:
@@ -36,6 +37,13 @@ options:
     description:
       - Regular expressions by variable.
       - A value that was given must match its expression from beginning to end.
+    type: dict
+    default: {}
+  extras:
+    description:
+      - Regular expressions by variable, for what this playbook itself takes from C(-e), such as
+        C(release).
+      - Such a variable of another playbook, or one that is misspelt, is refused when C(-e) gave it.
     type: dict
     default: {}
 attributes:

@@ -327,10 +327,12 @@ class TestReport:
         assert "\x1b" not in run.output
         items = [*written["checklist"], *written["criteria"], *written["beyond"]]
         shown = [line for line in result["checklist"] if line.startswith("  [")]
-        marks = {"passed": "  [✓] ", "skipped": "  [-] "}
+        marks = {"passed": "  [✓] ", "skipped": "  [-] ", "partly": "  [~] "}
         assert len(shown) == len(items)
         for item, line in zip(items, shown, strict=True):
-            assert line.startswith(marks[item["status"]] + item["text"])
+            partly = item["status"] == "passed" and item["note"]
+            mark = marks["partly" if partly else item["status"]]
+            assert line.startswith(mark + item["text"])
 
     def test_a_later_report_of_the_same_changes_nothing_and_keeps_the_first(
         self, controller: Controller, report: Callable[..., dict[str, Any]], dest: Path

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ from ansible_collections.stt.engine.plugins.module_utils._release_sign import AL
 from ansible_collections.stt.engine.plugins.module_utils._release_verdict import judge
 from ansible_collections.stt.engine.plugins.module_utils._report_junit import junit
 from ansible_collections.stt.engine.plugins.module_utils._report_tap import tap
+from ansible_collections.stt.engine.plugins.module_utils._sbom import bill_of_materials
 from ansible_collections.stt.engine.plugins.plugin_utils._report_html import page
 from tests.unit.plugins.release_samples import passed_on_cpu
 
@@ -67,40 +70,55 @@ def make_key(path: Path) -> Path:
     return path
 
 
-def seal(place: Path, image: dict[str, Any] | None = None) -> Sealed:
-    """Seal the sample release below a directory; ``image`` overrides what it says of its image."""
-    key = make_key(place / "trusted.pem")
-    signer = Signer(key)
+def seal(
+    place: Path,
+    image: dict[str, Any] | None = None,
+    *,
+    change: Callable[[dict[str, Any]], None] | None = None,
+    packages: dict[str, str] | None = None,
+    sealed: datetime = SEALED,
+    unsigned: bool = False,
+) -> Sealed:
+    """Seal the sample release below a directory; ``image`` overrides what it says of its image.
+
+    ``change`` may edit all of its results, and ``packages`` are what its bill of materials lists;
+    further releases in one place are sealed by the first one's key.
+    """
+    key = place / "trusted.pem"
+    signer = Signer(key if key.exists() else make_key(key))
     results = passed_on_cpu()
     results["image"].update(image or {})
-    original, converted = _models(place / "models", results["models"])
+    if change is not None:
+        change(results)
+    original, *converted = _models(place / "models", results["models"])
     release = manifest.Release(
         tag=results["tag"],
         image=results["image"],
         model=original,
-        conversions=[{**converted, "converter": CONVERTER}],
+        conversions=[{**one, "converter": CONVERTER} for one in converted],
         lock={"inputs": {"note": 'a "quoted": {, line\nand\tanother'}, "expected_outputs": {}},
         gpu="absent",
         tools={"docker": "26.1.5"},
         peak_memory_bytes=3,
     )
     directory = place / "releases" / release.id
-    signature = {"algorithm": ALGORITHM, "key_sha256": signer.key_sha256, "unsigned": False}
+    signature: dict[str, Any] = {"algorithm": ALGORITHM, "key_sha256": signer.key_sha256}
+    signature = {"algorithm": "none", "unsigned": True} if unsigned else signature
+    signature.setdefault("unsigned", False)
     statement = manifest.render(
-        manifest.build_statement(release, judge(results["checks"]), signature, SEALED)
+        manifest.build_statement(release, judge(results["checks"]), signature, sealed)
     )
     report = report_module.build_report(
         {**results, "release": release.id}, language="ko", now=SEALED
     )
     contents = {
         "manifest.json": statement,
-        "manifest.json.sig": signer.sign(statement),
-        "release.pub": key.with_suffix(".pub").read_bytes(),
+        **({} if unsigned else _signed(signer, statement, key)),
         "report.json": report_module.render(report),
         "report.html": page(report).encode(),
         "junit.xml": junit(report),
         "report.tap": tap(report),
-        "sbom.cdx.json": b'{"bomFormat": "CycloneDX"}\n',
+        "sbom.cdx.json": _sbom(release, packages or {"torch": "2.8.0"}),
         "verify.sh": VERIFY.read_bytes(),
         **LOGS,
     }
@@ -108,8 +126,29 @@ def seal(place: Path, image: dict[str, Any] | None = None) -> Sealed:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    files.write(directory, files.collect(directory), signer)
+    files.write(directory, files.collect(directory), None if unsigned else signer)
     return Sealed(directory, place / "models", key.with_suffix(".pub"))
+
+
+def _signed(signer: Signer, statement: bytes, key: Path) -> dict[str, bytes]:
+    public = key.with_suffix(".pub").read_bytes()
+    return {"manifest.json.sig": signer.sign(statement), "release.pub": public}
+
+
+def _sbom(release: manifest.Release, packages: dict[str, str]) -> bytes:
+    """The bill of materials of these packages and the release's models."""
+    components = [
+        {"name": name, "version": version, "purl": f"pkg:pypi/{name}@{version}"}
+        for name, version in packages.items()
+    ]
+    document = bill_of_materials(
+        components,
+        release=release.id,
+        image=release.image,
+        model=release.model,
+        conversions=release.conversions,
+    )
+    return json.dumps(document).encode()
 
 
 def _models(root: Path, given: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,15 +15,17 @@ def test_writes_a_directory_that_ansible_accepts(tmp_path: Path) -> None:
     directory = tmp_path / "releases"
     assert main([str(directory)]) == 0
     assert sorted(path.name for path in directory.iterdir()) == [
-        ".gitignore", "README.md", "ansible.cfg", "build", "collections", "release.yml",
+        ".gitignore", "README.md", "ansible.cfg", "build", "collections", "compare.yml",
+        "release.yml", "verify.yml",
     ]  # fmt: skip
     assert "@" not in (directory / "README.md").read_text(encoding="utf-8")
-    listed = subprocess.run(
-        ["ansible-playbook", "release.yml", "-i", "build", "--list-hosts"],
-        cwd=directory, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert listed.returncode == 0, listed.stderr
-    assert "build-server" in listed.stdout
+    for playbook in ("release.yml", "verify.yml", "compare.yml"):
+        listed = subprocess.run(
+            ["ansible-playbook", playbook, "-i", "build", "--list-hosts"],
+            cwd=directory, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert listed.returncode == 0, listed.stderr
+        assert "build-server" in listed.stdout
 
 
 def test_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

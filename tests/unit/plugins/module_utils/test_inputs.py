@@ -17,6 +17,7 @@ from ansible_collections.stt.engine.plugins.module_utils._inputs import (
     Problem,
     Role,
     collect,
+    judge_extras,
     judge_group,
     judge_variables,
     read_roles,
@@ -278,3 +279,22 @@ def test_the_collection_s_own_roles_can_be_read() -> None:
     assert "whisper_model_revision" in roles["whisper_model"].options
     for role in roles.values():
         assert all(option.startswith(role.prefix) for option in role.options)
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed", "told"),
+    [
+        ({"from": "a-1"}, {"from": "[a-z0-9-]+", "to": "x"}, []),
+        ({"lab_cache": "x", "ansible_user": "x"}, {"release": ".*"}, []),
+        ({"from": "../a"}, {"from": "[a-z]+"}, ['from: found "../a"; needed a value of the form']),
+        ({"form": "a"}, {"from": "[a-z]+"}, ["form: found a variable that this playbook does not"]),
+        ({"from": "a", "to": "b"}, {}, ["from: found a variable", "to: found a variable"]),
+        ({"release": "a"}, {"to": "b"}, ["release: found a variable that this playbook does not"]),
+    ],
+)
+def test_what_a_playbook_does_not_read_is_refused(
+    given: dict[str, str], allowed: dict[str, str], told: list[str]
+) -> None:
+    errors = [str(error) for error in judge_extras(given.items(), allowed)]
+    assert len(errors) == len(told)
+    assert all(error.startswith(word) for error, word in zip(errors, told, strict=True))
