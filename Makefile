@@ -69,6 +69,10 @@ bench-image: lab-up ## measure building the image beside a plain docker build: c
 bench-service: lab-up ## load the service with 8 clients, bad uploads and a stop in mid-flight (about 5 minutes; after make release)
 	@python -m tests.bench service $(ARGS)
 
+.PHONY: bench-flips
+bench-flips: lab-up ## flip single bits of model.bin and see which gates catch them (about 6 minutes; after make release)
+	@python -m tests.bench flips $(ARGS)
+
 .PHONY: test
 test: SETUP := test
 test: setup ## run the tests: lint, units, sanity, integration, molecule and a whole release in the lab

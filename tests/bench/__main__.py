@@ -7,10 +7,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.bench import faults, image, model, service
+from tests.bench import faults, flips, image, model, service
 
 COMMANDS = {
     "faults": faults,
+    "flips": flips,
     "image": image,
     "model": model,
     "service": service,

@@ -15,11 +15,11 @@ from tests.bench.table import markdown, replace_between
 PAGE = CHECKOUT / "docs" / "benchmarks.md"
 
 
-def write_page(name: str, text: str) -> Path:
-    """Put a benchmark's text between its markers on the page."""
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(replace_between(page, *markers(name), text), encoding="utf-8")
-    return PAGE
+def write_page(name: str, text: str, page: Path = PAGE) -> Path:
+    """Put a benchmark's text between its markers on a page."""
+    before = page.read_text(encoding="utf-8")
+    page.write_text(replace_between(before, *markers(name), text), encoding="utf-8")
+    return page
 
 
 def markers(name: str) -> tuple[str, str]:
