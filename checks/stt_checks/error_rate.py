@@ -9,8 +9,28 @@ from collections.abc import Sequence
 
 
 def normalise(text: str) -> str:
-    """Unicode NFC, white space trimmed and joined; nothing that is spoken is changed."""
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    """Unicode NFC, invisible characters left out, white space trimmed and joined.
+
+    Nothing that is spoken is changed. What nobody sees (a byte order mark, a zero-width space out
+    of a word processor) is not held against a text.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    return " ".join("".join(one for one in composed if not _is_invisible(one)).split())
+
+
+def plain(text: str) -> str:
+    """Letters, digits and single spaces in lower case: what two decoders must agree on."""
+    kept = "".join(letter if letter.isalnum() else " " for letter in text.lower())
+    return " ".join(kept.split())
+
+
+def letters(text: str) -> str:
+    """Letters and digits alone, in lower case: neither marks nor spacing count."""
+    return plain(normalise(text)).replace(" ", "")
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) == "Cf"
 
 
 def edit_distance(left: Sequence[str], right: Sequence[str]) -> int:
@@ -34,15 +54,16 @@ def edit_distance(left: Sequence[str], right: Sequence[str]) -> int:
 
 def character_error_rate(reference: str, text: str) -> float:
     """0.0 for equal texts; may exceed 1.0. Without a reference any text counts as 1.0."""
-    return _rate(normalise(reference), normalise(text))
+    return error_rate(normalise(reference), normalise(text))
 
 
 def word_error_rate(reference: str, text: str) -> float:
     """As the character error rate, in words split at white space."""
-    return _rate(normalise(reference).split(), normalise(text).split())
+    return error_rate(normalise(reference).split(), normalise(text).split())
 
 
-def _rate(reference: Sequence[str], text: Sequence[str]) -> float:
+def error_rate(reference: Sequence[str], text: Sequence[str]) -> float:
+    """The edit distance divided by the reference's length, of whatever both are made of."""
     if not reference:
         return 1.0 if text else 0.0
     return edit_distance(reference, text) / len(reference)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import known_sound
-from .clips import ClipsError, load_clips
+from .clips import WINDOW_SECONDS, ClipsError, load_clips
 from .log_mel import whisper_features
 from .outcome import CheckFailedError, Outcome, passed, require, skipped
 from .r5_loads import load_faster_whisper
@@ -19,6 +19,7 @@ registry = Registry()
 RATE = 16000
 FRAMES = 3000
 NO_CLIPS = "no directory of clips was given"
+MEND_CLIPS = "mend the directory of clips as docs/clips.md describes it"
 NO_SPEECH = "there is no clip with speech"
 # float32 is off by less than 1e-5; another hop, window or scale by more than 0.1.
 FEATURE_TOLERANCE = 1e-3
@@ -44,7 +45,7 @@ def decode_formats(settings: Settings, progress: Progress) -> Outcome:
     try:
         clips = load_clips(settings)
     except ClipsError as error:
-        raise CheckFailedError(str(error), fix="mend clips.json as its README describes") from error
+        raise CheckFailedError(str(error), fix=MEND_CLIPS) from error
     if clips is None:
         return skipped(NO_CLIPS)
     seconds: dict[str, float] = {}
@@ -60,8 +61,13 @@ def decode_formats(settings: Settings, progress: Progress) -> Outcome:
         require(bool(numpy.isfinite(audio).all()), f"{name} has samples that are no numbers")
         peak = float(numpy.abs(audio).max())
         require(peak <= 2.0, f"{name} peaks at {peak:.2f} of full scale")
-        require(clip.kind == "silence" or peak > 0.01, f"{name} has no sound in it")
+        require(clip.silent or peak > 0.01, f"{name} has no sound in it")
         seconds[name] = round(len(audio) / RATE, 2)
+        require(
+            clip.kind != "speech" or seconds[name] <= WINDOW_SECONDS,
+            f"{name} lasts {seconds[name]:g} s and is called speech",
+            fix=f"give it the kind long in clips.json: a model hears {WINDOW_SECONDS:g} s at once",
+        )
     kinds = sorted({clip.path.suffix.removeprefix(".") for clip in clips.clips})
     return passed(
         f"{len(seconds)} clips, {sum(seconds.values()):.0f} s: {', '.join(kinds)}", seconds=seconds

@@ -17,7 +17,7 @@ from typing import Any
 
 from . import reference as references
 from .clips import Clip, Clips
-from .error_rate import edit_distance
+from .error_rate import edit_distance, plain
 from .lacks import lacking
 from .log_probability import sure
 from .memory import gpu_bytes, resident_bytes
@@ -40,7 +40,6 @@ from .r5_transcripts import (
     conclude_unknown,
     generate,
     listen,
-    plain,
     spread,
     usable_clips,
     with_clips,
@@ -129,7 +128,7 @@ def reference_float32(settings: Settings, progress: Progress, clips: Clips) -> O
         return skipped(NO_SPEECH)
     # Short ones first: of a long one the encoder gets the beginning.
     spoken = sorted(
-        (clip for clip in chosen if clip.text is not None), key=lambda clip: clip.kind == "long"
+        (clip for clip in chosen if not clip.silent), key=lambda clip: clip.kind == "long"
     )
     if settings.scratch is None:
         return failed("there is no place to leave the reference", fix="run the check archive")
@@ -313,7 +312,7 @@ class _Comparison:
             if clip.kind == timed:
                 taken += time.monotonic() - started
                 spoken_seconds += len(audio) / RATE
-            if reference is not None and clip.text is not None:
+            if reference is not None and not clip.silent:
                 texts[clip.path.name] = _greedy_text(model, clip, audio)
             judged.append(_judge(clip, heard, reference, known=known))
         self.figures |= {
@@ -347,7 +346,7 @@ class _Comparison:
 
 def _judge(clip: Clip, heard: Heard, reference: Reference | None, *, known: bool) -> dict[str, Any]:
     if known:
-        language = heard.language if clip.text is not None else None
+        language = None if clip.silent else heard.language
         return {**clip.judge(heard.text, language), **heard.certainty}
     if reference is not None:
         return agreement(clip, reference.texts[clip.path.name], heard)
@@ -362,7 +361,7 @@ def _greedy_text(model: Any, clip: Clip, audio: Any) -> str:
         model,
         audio,
         task="transcribe",
-        language=clip.language or "en",
+        language=clip.language,
         beam_size=1,
         temperature=0.0,
         condition_on_previous_text=False,
@@ -372,7 +371,7 @@ def _greedy_text(model: Any, clip: Clip, audio: Any) -> str:
 
 def _agreement(chosen: list[Clip], reference: Reference, texts: dict[str, str]) -> float:
     """The share of float32's letters and digits that came out alike, over all spoken clips."""
-    names = [clip.path.name for clip in chosen if clip.text is not None]
+    names = [clip.path.name for clip in chosen if not clip.silent]
     wanted = [plain(reference.texts[name]) for name in names]
     found = [plain(texts[name]) for name in names]
     letters = sum(len(text) for text in wanted)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import gpu_memory
-from .clips import Clip
+from .clips import Clip, as_wanted
 from .lacks import ANOTHER_ENGINE
 from .log_probability import certainty_of, sure
 from .memory import gpu_bytes
@@ -149,8 +149,9 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
     clips = usable_clips(settings)
     if isinstance(clips, Outcome):
         return clips
-    known = clips.known
-    chosen = known or clips.spoken[:UNKNOWN_CLIPS]
+    unknown = clips.spoken[:UNKNOWN_CLIPS]
+    known = bool(clips.known_of("speech", "long")) or not unknown
+    chosen = clips.known if known else unknown
     if not chosen:
         return clips.tell(skipped("there is no clip to send"))
     progress("starting the service")
@@ -165,7 +166,7 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
         for clip in chosen:
             progress(f"transcribing {clip.path.name}")
             answer = service.transcribe(clip.path.name, clip.path.read_bytes())
-            judged.append(_judge(clip, answer, settings, known=bool(known)))
+            judged.append(_judge(clip, answer, settings, known=known))
             audio_seconds += _seconds(answer)
         settle = conclude if known else conclude_unknown
         outcome = settle(judged, time.monotonic() - started, audio_seconds)
@@ -173,10 +174,10 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
             return clips.tell(outcome)
         progress("sending broken audio")
         refusals = _refusals(service)
-    text = "transcribed as spoken" if known else "transcribed to some text in the right language"
+    text = as_wanted(judged) if known else f"{len(judged)} clips give some text, in their language"
     return clips.tell(
         passed(
-            f"{len(judged)} clips are {text}; broken audio gets 4xx",
+            f"{text}; broken audio gets 4xx",
             refusals=refusals,
             # With everything that a process needs there beside the model.
             gpu_peak_bytes=peak.bytes,
@@ -257,7 +258,7 @@ def _judge(clip: Clip, answer: Answer, settings: Settings, *, known: bool) -> di
     # Another engine may leave out what it has not found out.
     told = "language" in answer.body or not settings.foreign
     language = str(answer.body.get("language", ""))
-    judged = clip.judge(text, language if told and clip.text is not None else None)
+    judged = clip.judge(text, language if told and not clip.silent else None)
     pieces = answer.body.get("segments")
     if isinstance(pieces, list):
         judged |= certainty_of([piece for piece in pieces if isinstance(piece, dict)])

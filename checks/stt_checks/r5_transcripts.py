@@ -10,13 +10,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .clips import KINDS, Clip, Clips, ClipsError, load_clips
-from .error_rate import character_error_rate
+from .clips import (
+    KINDS,
+    Clip,
+    Clips,
+    ClipsError,
+    advice,
+    as_wanted,
+    difference,
+    load_clips,
+)
+from .error_rate import character_error_rate, plain
 from .log_probability import LEAST_EACH, LEAST_MEDIAN, NAME, certainty, doubts, sure
 from .memory import resident_bytes
 from .original import english_only
 from .outcome import CheckFailedError, Outcome, failed, first_few, pairs, passed, skipped
-from .r5_audio import NO_CLIPS, NO_SPEECH, RATE, decode
+from .r5_audio import MEND_CLIPS, NO_CLIPS, NO_SPEECH, RATE, decode
 from .r5_loads import load_faster_whisper, load_transformers
 from .registry import Body, Progress, Registry
 from .settings import Settings
@@ -58,7 +67,7 @@ def usable_clips(settings: Settings) -> Clips | Outcome:
     try:
         clips = load_clips(settings)
     except ClipsError as error:
-        raise CheckFailedError(str(error), fix="mend clips.json as its README describes") from error
+        raise CheckFailedError(str(error), fix=MEND_CLIPS) from error
     if clips is None:
         return skipped(NO_CLIPS)
     return clips.in_english() if english_only(settings) else clips
@@ -90,15 +99,14 @@ def conclude(judged: Sequence[dict[str, Any]], seconds: float, audio_seconds: fl
         return failed(
             f"{len(bad)} of {len(judged)} clips are wrong: "
             + first_few([_difference(entry) for entry in bad], 3),
+            fix=advice(judged),
             **evidence,
         )
-    return passed(f"{len(judged)} clips are transcribed as spoken", **evidence)
+    return passed(as_wanted(judged), **evidence)
 
 
 def _difference(entry: dict[str, Any]) -> str:
-    sentence = f"{entry['clip']} gave {entry['text']!r} for {entry['expected']!r}"
-    if entry.get("language_expected") not in (None, entry.get("language")):
-        sentence += f" in {entry['language']} for {entry['language_expected']}"
+    sentence = difference(entry)
     if not sure(entry):
         sentence += f" with a mean log-probability of {entry[NAME]:.2f}"
     return sentence
@@ -284,12 +292,6 @@ def agreement(clip: Clip, reference: str, heard: Heard) -> dict[str, Any]:
     }
 
 
-def plain(text: str) -> str:
-    """Letters, digits and single spaces in lower case: what two decoders must agree on."""
-    kept = "".join(letter if letter.isalnum() else " " for letter in text.lower())
-    return " ".join(kept.split())
-
-
 def _transformers_texts(
     settings: Settings, clips: Sequence[Clip], progress: Progress
 ) -> tuple[list[str], float]:
@@ -347,7 +349,8 @@ def generate(processor: Any, model: Any, clips: Sequence[Clip]) -> tuple[list[st
         **({"truncation": False, "padding": "longest"} if long else {}),
     )
     arguments: dict[str, Any] = {"return_timestamps": True} if long else {}
-    arguments |= language_arguments(model.generation_config, clips[0].language or "en")
+    language = clips[0].language or ("en" if clips[0].silent else None)
+    arguments |= language_arguments(model.generation_config, language)
     with torch.no_grad():
         ids = model.generate(
             inputs.input_features.to(model.device, model.dtype),
@@ -358,11 +361,15 @@ def generate(processor: Any, model: Any, clips: Sequence[Clip]) -> tuple[list[st
     return [str(text) for text in texts], sum(len(samples) for samples in audio) / RATE
 
 
-def language_arguments(config: Any, language: str) -> dict[str, str]:
-    """The language and task for generate(), which refuses what its model has no tokens for."""
+def language_arguments(config: Any, language: str | None) -> dict[str, str]:
+    """The language and task for generate(), which refuses what its model has no tokens for.
+
+    Without a language the model finds out itself which one it is.
+    """
     if not getattr(config, "is_multilingual", True):
         return {}
-    told = {"lang_to_id": {"language": language}, "task_to_id": {"task": "transcribe"}}
+    told = {"lang_to_id": {"language": language} if language else {}}
+    told["task_to_id"] = {"task": "transcribe"}
     return {
         key: value
         for name, arguments in told.items()

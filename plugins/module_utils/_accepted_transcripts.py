@@ -96,13 +96,13 @@ def accept(
             heard = check["evidence"].get("accepted") or {}
     if not heard:
         return {}
-    same = bool(before) and all(before[key] == model[key] for key in MODEL)
-    earlier = before["clips"] if same else {}
+    alike = bool(before) and all(before[key] == model[key] for key in MODEL)
+    earlier = before["clips"] if alike else {}
     clips = {}
     for name, clip in heard.items():
-        old = earlier.get(name)
-        known = old is not None and all(old[key] == clip[key] for key in HEARD)
-        clips[name] = dict(old) if known else {**clip, "accepted": moment}
+        old = earlier.get(name) or {}
+        same = all(old.get(key) == clip[key] for key in HEARD)
+        clips[name] = dict(old) if same else {**clip, "accepted": moment}
     return {**{key: model[key] for key in MODEL}, "clips": clips}
 
 

@@ -106,6 +106,7 @@ TITLES: dict[str, tuple[str, str]] = {
     "R5.4/resample_clip": ("음성 리샘플링", "Clips resample"),
     "R5.5/faster_whisper_texts": ("Faster-Whisper 전사", "Faster-Whisper transcribes"),
     "R5.5/faster_whisper_batched": ("Faster-Whisper 배치 전사", "Faster-Whisper in batches"),
+    "R5.5/transcripts_to_accept": ("승인할 전사 결과", "Transcripts to accept"),
     "R5.5/faster_whisper_silence": ("무음 처리", "Silence stays silent"),
     "R5.5/real_time_factor": ("전사 속도 (실시간 비율)", "Real-time factor"),
     "R5.6/transformers_texts": ("OpenAI Whisper 전사", "OpenAI Whisper transcribes"),

@@ -9,6 +9,7 @@ import pytest
 from stt_checks.error_rate import (
     character_error_rate,
     edit_distance,
+    letters,
     normalise,
     word_error_rate,
 )
@@ -58,3 +59,24 @@ def test_only_white_space_and_composition_are_normalised() -> None:
     assert character_error_rate(korean, unicodedata.normalize("NFD", korean)) == 0.0
     assert character_error_rate("Yes.", "yes.") > 0.0
     assert character_error_rate("Yes.", "Yes") > 0.0
+
+
+def test_what_nobody_sees_is_not_held_against_a_text() -> None:
+    """As it comes out of editors and word processors with a text that was typed there."""
+    assert normalise("\ufeff잠시만\u200b 기다려\u00a0주세요.\u2060") == "잠시만 기다려 주세요."
+    assert word_error_rate("\ufeff잠시만 기다려", "잠시만 기다려") == 0.0
+
+
+def test_a_space_counts_as_a_character_and_splits_words() -> None:
+    """Korean may be spaced in several right ways: who types texts sets the limits for it."""
+    joined, spaced = "세시에 만나요", "세 시에 만나요"
+    assert character_error_rate(spaced, joined) == 1 / 8
+    assert word_error_rate(spaced, joined) == 2 / 3
+    assert character_error_rate("3시", "세 시") == 1.0
+
+
+def test_letters_are_what_two_decoders_must_agree_on() -> None:
+    assert letters(" Good morning, you! ") == "goodmorningyou"
+    assert letters("세 시에, 만나요.") == letters("세시에 만나요") == "세시에만나요"
+    assert letters(unicodedata.normalize("NFD", "세시")) == "세시"
+    assert letters(" ... ♪ ") == ""
