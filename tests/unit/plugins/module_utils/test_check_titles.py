@@ -14,6 +14,9 @@ import yaml
 from stt_checks.catalogue import checks as planned
 from stt_checks.r5_quantizations import REFERENCE
 
+from ansible_collections.stt.engine.plugins.module_utils._accepted_transcripts import (
+    CHECK as ACCEPTING,
+)
 from ansible_collections.stt.engine.plugins.module_utils._check_titles import (
     OF_ANY_STEP,
     TITLES,
@@ -28,9 +31,10 @@ SOME = "some"
 
 
 def in_the_archive() -> Iterator[tuple[str, str]]:
-    """What the carried archive plans, with a quantization's and the reference's own."""
+    """What the carried archive plans, also where there is something to compare or to accept."""
     yield from ((check.id, check.name) for check in planned())
     yield from (("R5.9", f"quantization_{SOME}"), ("R5.9", REFERENCE))
+    yield ACCEPTING
     for steps in STEPS.values():
         yield from ((step, f"{SUITE}{part}") for step in steps for part in ("", "_files"))
 
