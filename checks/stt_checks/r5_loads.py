@@ -144,7 +144,10 @@ for _compute_type in COMPUTE_TYPES:
 @registry.check(
     "R5.3",
     "transformers_load",
-    expected="AutoProcessor and AutoModelForSpeechSeq2Seq load every weight, offline",
+    expected=lambda settings: (
+        f"AutoProcessor and AutoModelForSpeechSeq2Seq load every weight, offline, on "
+        f"{settings.device} in {'float16' if settings.gpu else 'float32'}"
+    ),
     fix="fetch the original model again and run with whisper_model_verify=full",
     imports=("torch", "transformers", "transformers.models.whisper.modeling_whisper"),
     deadline=300,
@@ -165,6 +168,8 @@ def transformers_load(settings: Settings, _progress: Progress) -> Outcome:
         model.device.type == settings.device,
         f"the model is on {model.device}, not {settings.device}",
     )
+    wanted = "torch.float16" if settings.gpu else "torch.float32"
+    require(str(model.dtype) == wanted, f"the model computes in {model.dtype}, not in {wanted}")
     bins = processor.feature_extractor.feature_size
     require(
         bins == model.config.num_mel_bins,

@@ -19,7 +19,6 @@ from . import reference as references
 from .clips import Clip, Clips
 from .error_rate import edit_distance, plain
 from .lacks import lacking
-from .log_probability import sure
 from .memory import gpu_bytes, resident_bytes
 from .original import mel_bins
 from .outcome import CheckFailedError, Outcome, failed, pairs, passed, require, skipped
@@ -34,12 +33,10 @@ from .r5_transcripts import (
     TRANSFORMERS,
     Heard,
     agreement,
-    batch_size,
-    batches,
     conclude,
     conclude_unknown,
-    generate,
     listen,
+    plausible,
     spread,
     usable_clips,
     with_clips,
@@ -47,6 +44,7 @@ from .r5_transcripts import (
 from .reference import Reference
 from .registry import Body, Check, Progress, Registry
 from .settings import Conversion, Settings, cpu_count, readable_size
+from .transformers_texts import batch_size, batches, generate
 
 registry = Registry()
 
@@ -350,9 +348,7 @@ def _judge(clip: Clip, heard: Heard, reference: Reference | None, *, known: bool
         return {**clip.judge(heard.text, language), **heard.certainty}
     if reference is not None:
         return agreement(clip, reference.texts[clip.path.name], heard)
-    text = heard.text.strip()
-    good = bool(text) and clip.language in (None, heard.language) and sure(heard.certainty)
-    return {"clip": clip.path.name, "expected": "", "text": text, **heard.certainty, "good": good}
+    return plausible(clip, heard)
 
 
 def _greedy_text(model: Any, clip: Clip, audio: Any) -> str:

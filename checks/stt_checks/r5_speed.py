@@ -8,10 +8,11 @@ import time
 from typing import Any
 
 from .clips import Clip, Clips
+from .log_probability import NAME
 from .outcome import Outcome, failed, passed, skipped
 from .r5_audio import NO_SPEECH, RATE, decode
 from .r5_loads import load_faster_whisper
-from .r5_transcripts import FASTER_WHISPER, listen, spread, with_clips
+from .r5_transcripts import FASTER_WHISPER, Heard, listen, plausible, spread, with_clips
 from .registry import Progress, Registry
 from .settings import Settings, cpu_count
 
@@ -34,7 +35,7 @@ def expectation(settings: Settings) -> str:
     """What is asked for, as a sentence."""
     limit = limit_of(settings)
     if limit is None:
-        return f"long recordings are transcribed; on a CPU the time has no limit without {OPTION}"
+        return f"long recordings give a text; on a CPU the time has no limit without {OPTION}"
     return f"long recordings take at most {limit:g} times as long to transcribe as to listen to"
 
 
@@ -65,14 +66,24 @@ def real_time_factor(settings: Settings, progress: Progress, clips: Clips) -> Ou
         heard = listen(model, audio, task="transcribe")
         taken += time.monotonic() - started
         audio_seconds += len(audio) / RATE
-        if not heard.text.strip():
-            return failed(f"{clip.path.name} gave no text, so its time means nothing")
+        if not plausible(clip, heard)["good"]:
+            return failed(f"{_doubtful(clip, heard)}, so its time means nothing")
     evidence = {
         "compute_type": model.model.compute_type,
         "clips": [clip.path.name for clip in chosen],
         "cpu_threads": cpu_count(),
     }
     return judge_speed(taken, audio_seconds, limit_of(settings), settings.device, evidence)
+
+
+def _doubtful(clip: Clip, heard: Heard) -> str:
+    if not heard.text.strip():
+        return f"{clip.path.name} gave no text"
+    sure_of = heard.certainty.get(NAME, 0.0)
+    return (
+        f"{clip.path.name} gave {heard.text.strip()[:80]!r} in {heard.language} with a mean "
+        f"log-probability of {sure_of:.2f}"
+    )
 
 
 def shortest(spoken: list[Clip]) -> Clip:

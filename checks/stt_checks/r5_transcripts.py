@@ -22,13 +22,13 @@ from .clips import (
 )
 from .error_rate import character_error_rate, plain
 from .log_probability import LEAST_EACH, LEAST_MEDIAN, NAME, certainty, doubts, sure
-from .memory import resident_bytes
 from .original import english_only
 from .outcome import CheckFailedError, Outcome, failed, first_few, pairs, passed, skipped
-from .r5_audio import MEND_CLIPS, NO_CLIPS, NO_SPEECH, RATE, decode
+from .r5_audio import MEND_CLIPS, NO_CLIPS, NO_SPEECH
 from .r5_loads import load_faster_whisper, load_transformers
 from .registry import Body, Progress, Registry
 from .settings import Settings
+from .transformers_texts import batch_size, batches, generate
 
 registry = Registry()
 
@@ -43,9 +43,9 @@ NOT_FOR_THIS_MODEL = "no clip's text was set for this model"
 # Two decoders of one model may part at a punctuation mark or a rare word, not more.
 AGREEMENT = 0.2
 AGREEMENT_CLIPS = 6
-FLOAT32_BYTES = 4
-# Recordings that transformers gets at once, where memory allows.
-BATCH = 8
+# A batch of the batched pipeline, and what it is given of clips of unknown text.
+BATCHED = 4
+BATCHED_UNKNOWN = 3
 LISTEN = (
     "listen to the clip and read both texts: a wrong tokenizer, damaged weights or a changed "
     "decoder changes every clip; a hard recording changes one, and then its limits are to be raised"
@@ -163,7 +163,8 @@ def faster_whisper_texts(settings: Settings, progress: Progress, clips: Clips) -
 @registry.check(
     "R5.5",
     "faster_whisper_batched",
-    expected="faster-whisper's batched pipeline gives each single clip's text within its limits",
+    expected="faster-whisper's batched pipeline gives each single clip's text within its limits, "
+    "or where none is known some text of which it is sure, in the right language",
     fix=LISTEN,
     imports=FASTER_WHISPER,
     deadline=900,
@@ -174,10 +175,24 @@ def faster_whisper_batched(settings: Settings, progress: Progress, clips: Clips)
     from faster_whisper import BatchedInferencePipeline
 
     spoken = clips.known_of("speech")
-    if not spoken:
-        return skipped(NOT_FOR_THIS_MODEL)
+    unknown = [] if spoken else spread(clips.of("speech"), BATCHED_UNKNOWN)
+    if not spoken and not unknown:
+        return skipped(NO_SPEECH)
     pipeline = BatchedInferencePipeline(model=load_faster_whisper(settings))
-    return _judge_all(pipeline, spoken, progress, batch_size=4)
+    if spoken:
+        return _judge_all(pipeline, spoken, progress, batch_size=BATCHED)
+    judged: list[dict[str, Any]] = []
+    audio_seconds = 0.0
+    started = time.monotonic()
+    for clip in unknown:
+        progress(f"transcribing {clip.path.name}")
+        heard = listen(pipeline, str(clip.path), batch_size=BATCHED)
+        audio_seconds += heard.seconds
+        judged.append(plausible(clip, heard))
+    outcome = conclude_unknown(judged, time.monotonic() - started, audio_seconds)
+    if outcome.status != "passed":
+        return outcome
+    return passed(f"{len(judged)} clips of unknown text gave some", **outcome.evidence)
 
 
 @registry.check(
@@ -275,20 +290,30 @@ def decoders_agree(settings: Settings, progress: Progress, clips: Clips) -> Outc
     return passed(f"both decoders agree on {len(judged)} clips", **outcome.evidence)
 
 
-def agreement(clip: Clip, reference: str, heard: Heard) -> dict[str, Any]:
-    """Hold a text against another decoder's, where nobody has set what is spoken."""
-    distance = character_error_rate(plain(reference), plain(heard.text))
-    right = clip.language in (None, heard.language) and sure(heard.certainty)
+def plausible(clip: Clip, heard: Heard) -> dict[str, Any]:
+    """What can be said of a text where there is nothing to hold it against."""
+    text = heard.text.strip()
     return {
         "clip": clip.path.name,
-        "expected": reference.strip(),
-        "text": heard.text.strip(),
-        "cer": round(distance, 4),
-        "cer_limit": AGREEMENT,
+        "expected": "",
+        "text": text,
         "language": heard.language,
         "language_expected": clip.language,
         **heard.certainty,
-        "good": bool(heard.text.strip()) and distance <= AGREEMENT and right,
+        "good": bool(text) and clip.language in (None, heard.language) and sure(heard.certainty),
+    }
+
+
+def agreement(clip: Clip, reference: str, heard: Heard) -> dict[str, Any]:
+    """Hold a text against another decoder's, where nobody has set what is spoken."""
+    distance = character_error_rate(plain(reference), plain(heard.text))
+    judged = plausible(clip, heard)
+    return {
+        **judged,
+        "expected": reference.strip(),
+        "cer": round(distance, 4),
+        "cer_limit": AGREEMENT,
+        "good": judged["good"] and distance <= AGREEMENT,
     }
 
 
@@ -305,77 +330,6 @@ def _transformers_texts(
         texts.append(text)
         seconds += duration
     return texts, seconds
-
-
-def batches(clips: Sequence[Clip], most: int) -> list[list[Clip]]:
-    """Clips that transformers may take at once: one language each, a long one alone."""
-    groups: dict[tuple[str, str | None, int], list[Clip]] = {}
-    for clip in clips:
-        alone = sum(key[0] == "long" for key in groups) if clip.kind == "long" else 0
-        groups.setdefault((clip.kind, clip.language, alone), []).append(clip)
-    return [
-        group[start : start + most]
-        for group in groups.values()
-        for start in range(0, len(group), most)
-    ]
-
-
-def batch_size(settings: Settings, config: Any) -> int:
-    """How many recordings at once leave the weights on a CPU enough of the memory limit."""
-    if settings.gpu:
-        return BATCH
-    if settings.memory_bytes is None:
-        return 1
-    frames, width = config.max_source_positions, config.d_model
-    # Keys and values for the decoder's layers; one encoder layer's attention and inner values.
-    kept = 2 * config.decoder_layers * width
-    passing = config.encoder_attention_heads * frames + 2 * config.encoder_ffn_dim
-    recording: int = FLOAT32_BYTES * frames * (kept + passing)
-    room = settings.memory_bytes - resident_bytes()
-    return max(1, min(BATCH, room // recording))
-
-
-def generate(processor: Any, model: Any, clips: Sequence[Clip]) -> tuple[list[str], float]:
-    """Texts and seconds of audio of clips of one kind and language through transformers."""
-    import torch
-
-    audio = [decode(clip.path) for clip in clips]
-    long = clips[0].kind == "long"
-    inputs = processor(
-        audio,
-        sampling_rate=RATE,
-        return_tensors="pt",
-        return_attention_mask=True,
-        **({"truncation": False, "padding": "longest"} if long else {}),
-    )
-    arguments: dict[str, Any] = {"return_timestamps": True} if long else {}
-    language = clips[0].language or ("en" if clips[0].silent else None)
-    arguments |= language_arguments(model.generation_config, language)
-    with torch.no_grad():
-        ids = model.generate(
-            inputs.input_features.to(model.device, model.dtype),
-            attention_mask=inputs.attention_mask.to(model.device),
-            **arguments,
-        )
-    texts = processor.batch_decode(ids, skip_special_tokens=True)
-    return [str(text) for text in texts], sum(len(samples) for samples in audio) / RATE
-
-
-def language_arguments(config: Any, language: str | None) -> dict[str, str]:
-    """The language and task for generate(), which refuses what its model has no tokens for.
-
-    Without a language the model finds out itself which one it is.
-    """
-    if not getattr(config, "is_multilingual", True):
-        return {}
-    told = {"lang_to_id": {"language": language} if language else {}}
-    told["task_to_id"] = {"task": "transcribe"}
-    return {
-        key: value
-        for name, arguments in told.items()
-        if getattr(config, name, None)
-        for key, value in arguments.items()
-    }
 
 
 def spread(clips: Sequence[Clip], count: int) -> list[Clip]:

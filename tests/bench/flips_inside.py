@@ -135,10 +135,11 @@ def settings_of(order: dict[str, Any], clips: Path) -> Settings:
 
 
 def remembered(
-    _settings: Settings, clips: Sequence[Any], _progress: Progress
+    settings: Settings, clips: Sequence[Any], progress: Progress
 ) -> list[tuple[Any, Any]]:
     """The original encoder's outputs, kept: transformers need not be loaded for every flip."""
-    kept = reference.read(ROOM)
+    progress("reading what the original's encoder gave")
+    kept = reference.read(settings.scratch or ROOM)
     if kept is None:
         raise RuntimeError("the original left no outputs")
     return [kept.encoded[clip.path.name] for clip in clips]

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from stt_checks import original, r5_service, r5_transcripts
+from stt_checks import original, r5_service, r5_transcripts, transformers_texts
 from stt_checks.clips import Clip
 from stt_checks.outcome import Outcome
 from stt_checks.registry import Body
@@ -118,7 +118,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Transformers:
     made = Transformers(ENGLISH)
     torch = SimpleNamespace(no_grad=contextlib.nullcontext)
     monkeypatch.setitem(sys.modules, "torch", torch)
-    monkeypatch.setattr(r5_transcripts, "decode", Audio)
+    monkeypatch.setattr(transformers_texts, "decode", Audio)
     monkeypatch.setattr(r5_transcripts, "load_transformers", lambda _s: (Processor(), made, {}))
     monkeypatch.setattr(r5_transcripts, "load_faster_whisper", lambda _s: FasterWhisper())
     return made
@@ -211,5 +211,5 @@ def test_transformers_is_told_what_it_takes(
 ) -> None:
     model.generation_config = SimpleNamespace(**config)
     clip = Clip(Path("ko.wav"), "speech", SPOKEN["ko.wav"], "ko", "a/b", 0.0, 0.0)
-    assert r5_transcripts.generate(Processor(), model, [clip]) == ([SPOKEN["ko.wav"]], 1.0)
+    assert transformers_texts.generate(Processor(), model, [clip]) == ([SPOKEN["ko.wav"]], 1.0)
     assert model.told == [told]

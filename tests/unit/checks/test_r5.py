@@ -13,7 +13,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from stt_checks import r5_encoder, r5_loads, r5_service, r5_structure, r5_transcripts
+from stt_checks import (
+    r5_encoder,
+    r5_loads,
+    r5_service,
+    r5_structure,
+    r5_transcripts,
+    transformers_texts,
+)
 from stt_checks.clips import Clip
 from stt_checks.outcome import CheckFailedError, Outcome
 from stt_checks.settings import Expected, Settings
@@ -289,7 +296,7 @@ def clip(kind: str = "speech", language: str | None = "en", name: str = "a") -> 
 
 def test_transformers_gets_one_language_and_kind_at_a_time() -> None:
     clips = [clip(), clip("long"), clip(language="ko"), clip(), clip("long"), clip()]
-    groups = r5_transcripts.batches(clips, 2)
+    groups = transformers_texts.batches(clips, 2)
     assert sorted(len(group) for group in groups) == [1, 1, 1, 1, 2]
     assert [one for group in groups for one in group if one.kind == "long"] == [clips[1], clips[4]]
     assert all(len({(one.kind, one.language) for one in group}) == 1 for group in groups)
@@ -317,13 +324,13 @@ def test_transformers_gets_as_many_at_once_as_memory_allows(
         encoder_ffn_dim=4 * width,
         max_source_positions=1500,
     )
-    monkeypatch.setattr(r5_transcripts, "resident_bytes", lambda: int(gigabytes * 1e9))
+    monkeypatch.setattr(transformers_texts, "resident_bytes", lambda: int(gigabytes * 1e9))
     bounded = replace(settings, memory_bytes=8_000_000_000)
-    found = r5_transcripts.batch_size(bounded, config)
+    found = transformers_texts.batch_size(bounded, config)
     assert found == most
-    assert r5_transcripts.batch_size(replace(bounded, memory_bytes=1), config) == 1
-    assert r5_transcripts.batch_size(settings, config) == 1
-    assert r5_transcripts.batch_size(replace(settings, gpu_given=True), config) == 8
+    assert transformers_texts.batch_size(replace(bounded, memory_bytes=1), config) == 1
+    assert transformers_texts.batch_size(settings, config) == 1
+    assert transformers_texts.batch_size(replace(settings, gpu_given=True), config) == 8
 
 
 def test_two_decoders_are_compared_without_case_and_marks() -> None:

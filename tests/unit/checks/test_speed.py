@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from stt_checks import log_probability, r5_speed
+from stt_checks import log_probability, r5_speed, r5_transcripts
 from stt_checks.outcome import CheckFailedError, Outcome
 from stt_checks.settings import Settings, load_settings
 
@@ -174,3 +175,44 @@ def test_doubts_of_a_decoder(told: list[float | None], each: list[bool], togethe
     judged = [{} if one is None else {"avg_logprob": one} for one in told]
     assert [log_probability.sure(one) for one in judged] == each
     assert (log_probability.doubts(judged) == "") is together
+
+
+class Pipeline:
+    """The batched pipeline of a model that says one thing."""
+
+    said: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, model: Any) -> None:
+        assert model == "the model"
+
+    def transcribe(self, _audio: str, **options: Any) -> tuple[list[Any], Any]:
+        assert options == {"batch_size": 4}
+        info = SimpleNamespace(language=self.said["language"], duration=1.0)
+        told = {"start": 0.0, "end": 1.0, "avg_logprob": self.said["logprob"]}
+        return [SimpleNamespace(text=self.said["text"], no_speech_prob=0.0, **told)], info
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({}, "passed"),
+        ({"text": " "}, "failed"),
+        ({"language": "ko"}, "failed"),
+        ({"logprob": -1.1}, "failed"),
+        ({"logprob": -2.1}, "failed"),
+    ],
+)
+def test_the_batched_pipeline_is_judged_without_a_known_text_too(
+    monkeypatch: pytest.MonkeyPatch, clips: Path, said: dict[str, Any], status: str
+) -> None:
+    monkeypatch.setattr(
+        Pipeline, "said", {"text": "So.", "language": "en", "logprob": -0.3, **said}
+    )
+    monkeypatch.setattr(r5_transcripts, "load_faster_whisper", lambda _settings: "the model")
+    monkeypatch.setitem(
+        sys.modules, "faster_whisper", SimpleNamespace(BatchedInferencePipeline=Pipeline)
+    )
+    unknown = replace(SETTINGS, transformers="someone_else", clips=clips)
+    outcome = r5_transcripts.faster_whisper_batched(unknown, lambda _doing: None)
+    assert outcome.status == status, outcome
+    assert [one["clip"] for one in outcome.evidence["transcripts"]] == ["a.wav"]
