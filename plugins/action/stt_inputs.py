@@ -24,6 +24,7 @@ from ansible_collections.stt.engine.plugins.module_utils._inputs import (
     judge_variables,
     read_roles,
 )
+from ansible_collections.stt.engine.plugins.module_utils._inputs_clips import judge_own_clips
 from ansible_collections.stt.engine.plugins.plugin_utils._controller_action import (
     ControllerAction,
 )
@@ -74,13 +75,11 @@ class ActionModule(ControllerAction):
         for host in hosts or [str(variables.get("inventory_hostname", "localhost"))]:
             # Without a group's hosts the task's own variables still hold what -e gave.
             source = variables["hostvars"][host] if hosts else variables
+            value_of = self._values(source)
             problems[host] = judge_variables(
-                roles,
-                source,
-                self._values(source),
-                needed=needed,
-                patterns=arguments["patterns"],
+                roles, source, value_of, needed=needed, patterns=arguments["patterns"]
             )
+            problems[host] += judge_own_clips(source, value_of)
         return errors + collect(problems), list(problems)
 
     def _values(self, source: Mapping[str, Any]) -> Callable[[str], Any]:

@@ -141,3 +141,31 @@ def test_a_sound_inventory_passes_and_changes_nothing(
     run = judge(controller, *mode, hosts=1, roles=[])
     assert run.rc == 0
     assert run.results == [{"changed": False, "failed": False, "hosts": ["b1"], "problems": []}]
+
+
+def test_a_users_own_clips_are_judged_where_they_lie(
+    controller: Controller, tmp_path: Path
+) -> None:
+    clips = tmp_path / "our-recordings"
+    clips.mkdir()
+    (clips / "order.wav").write_bytes(b"<!DOCTYPE html>")
+    (clips / "clips.json").write_text('[{"file": "order.wav", "language": "kr"}]')
+    controller.write_inventory(
+        build({"ansible_host": "192.0.2.1"}, {"ansible_host": "192.0.2.2"}, model_check_clips="~/x")
+    )
+    assert message(judge(controller)) == (
+        f"model_check_clips: clips {controller.directory}/x: found no such directory; needed a "
+        "directory with clips.json and the recordings that it lists; fix: correct "
+        "model_check_clips, or remove it to have the collection's own clips"
+    )
+    named = ("-e", "model_check_clips='{{ kept }}/our-recordings'", "-e", f"kept={tmp_path}")
+    place = f"model_check_clips: {clips}/clips.json, clip 1 (order.wav): found "
+    assert message(judge(controller, *named)).splitlines() == [
+        f"{place}a page of HTML or XML; needed a recording (wav, flac, mp3, m4a, ogg); "
+        "fix: put the recording there, or remove the entry",
+        f'{place}language "kr"; needed a code that Whisper knows, or null where it may be any; '
+        "fix: write ko for Korean, en for English, or the code of the language that is spoken",
+    ]
+    (clips / "order.wav").write_bytes(b"RIFF")
+    (clips / "clips.json").write_text('[{"file": "order.wav", "language": "ko"}]')
+    assert judge(controller, *named).rc == 0
