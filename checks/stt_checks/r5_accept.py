@@ -21,7 +21,7 @@ from .log_probability import NAME as LOG_PROBABILITY
 from .log_probability import doubts, sure
 from .outcome import Outcome, failed, first_few, passed, skipped
 from .r5_loads import load_faster_whisper
-from .r5_transcripts import FASTER_WHISPER, Heard, listen, usable_clips
+from .r5_transcripts import FASTER_WHISPER, Heard, listen, plausible, usable_clips
 from .registry import Check, Progress, Registry
 from .settings import Settings
 
@@ -101,16 +101,9 @@ def transcripts_to_accept(settings: Settings, progress: Progress) -> Outcome:
 
 
 def _judge(clip: Clip, found: Heard) -> dict[str, Any]:
-    right = clip.language in (None, found.language) and sure(found.certainty)
-    return {
-        "clip": clip.path.name,
-        "expected": "",
-        "text": normalise(found.text),
-        "language": found.language,
-        "language_expected": clip.language,
-        **found.certainty,
-        "good": bool(letters(found.text)) and right,
-    }
+    judged = plausible(clip, found)
+    # A text of marks alone says nothing that another could be held against.
+    return {**judged, "good": judged["good"] and bool(letters(found.text))}
 
 
 def _refusal(entry: dict[str, Any]) -> str:
