@@ -44,6 +44,7 @@ TOOLKIT_DRIVERS = {
 SERVICE = ("R5.7", "service_transcribes")
 # What was only measured: no part of what a release is.
 MEASURED = ("peak_memory_bytes", "service_memory")
+TRANSCRIPTS = "accepted_transcripts"
 IMAGE_FIELDS = ("base", "variant", "cuda", "revision", "platform", "reference")
 
 
@@ -129,11 +130,7 @@ def build_statement(
             "service_memory": service_memory(judgement.checks),
             "image": _image(release),
             "models": [_original(release), *(_conversion(release, c) for c in release.conversions)],
-            "lock": {
-                "sha256": sha256_hex(canonical_json(release.lock)),
-                "inputs": dict(release.lock.get("inputs", {})),
-                "expected_outputs": dict(release.lock.get("expected_outputs", {})),
-            },
+            "lock": _lock(release.lock),
             "checks": [
                 {key: value for key, value in check.items() if key != "evidence"}
                 for check in judgement.checks
@@ -158,6 +155,17 @@ def service_memory(checks: Sequence[Mapping[str, Any]]) -> dict[str, int | None]
         "gpu_peak_bytes": told.get("gpu_peak_bytes"),
     }
     return {name: None if value is None else int(value) for name, value in figures.items()}
+
+
+def _lock(lock: Mapping[str, Any]) -> dict[str, Any]:
+    """What is locked; transcripts only where a person has accepted some."""
+    kept = {key: value for key, value in lock.items() if value or key != TRANSCRIPTS}
+    return {
+        "inputs": {},
+        "expected_outputs": {},
+        **kept,
+        "sha256": sha256_hex(canonical_json(kept)),
+    }
 
 
 def _subjects(name: str, release: Release) -> list[dict[str, Any]]:

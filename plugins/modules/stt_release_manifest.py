@@ -46,7 +46,9 @@ options:
     elements: dict
     required: true
   lock:
-    description: The release's C(inputs) and C(expected_outputs) as the lock has them.
+    description:
+      - The release's C(inputs) and C(expected_outputs) as the lock has them, and
+        C(accepted_transcripts), by which clips of unknown text were judged.
     type: dict
     default: {}
   checks:

@@ -172,6 +172,18 @@ def test_the_services_memory_is_stated_as_its_check_measured_it() -> None:
     assert stated(check("R5.7", "service_health")) == {"peak_bytes": None, "gpu_peak_bytes": None}
 
 
+def test_accepted_transcripts_are_stated_and_none_leave_the_statement_as_it_was() -> None:
+    lock = {"inputs": {"a": 1}, "expected_outputs": {}}
+    bare = statement()
+    assert "accepted_transcripts" not in bare["predicate"]["lock"]
+    empty = statement(lock={**lock, "accepted_transcripts": {}})
+    assert manifest.reason_to_write(bare, empty) is None
+    accepted = {"repository": "a/b", "clips": {"order.wav": {"text": "안녕하세요"}}}
+    full = statement(lock={**lock, "accepted_transcripts": accepted})
+    assert full["predicate"]["lock"]["accepted_transcripts"] == accepted
+    assert manifest.reason_to_write(bare, full) == "the manifest there differs in lock"
+
+
 def test_times_sequence_and_measured_figures_are_no_reason() -> None:
     checks = copy.deepcopy(RESULTS["checks"])
     for one in checks:
