@@ -53,7 +53,7 @@ release: lab-up ## make one complete release in the lab, ending in the checklist
 	@ansible-playbook playbooks/release.yml -i inventory/lab $(ARGS)
 
 .PHONY: faults
-faults: lab-up ## plant every fault that a test knows, and print how each ended (about 5 minutes)
+faults: lab-up ## plant every fault that a test knows, and hold how each ended against the catalogue (about 15 minutes)
 	@echo "==> Faults: one line for each, results in results/faults.json"
 	@python -m tests.bench faults $(ARGS)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench import caught
 from tests.integration.verify_host import CLIPS, NAME, RUN, VerifyHost, failing, tiny_model
 
 NO_GPU = "no GPU on this host"
@@ -138,7 +139,10 @@ def test_other_types_raise_no_alarm_either(host: VerifyHost, image: str, quantiz
     assert set(statuses(results).values()) == {"passed"}, results
 
 
-def test_a_truncated_model_fails_by_name(host: VerifyHost, image: str, copy: str) -> None:
+@pytest.mark.fault("truncated model.bin")
+def test_a_truncated_model_fails_by_name(
+    host: VerifyHost, image: str, copy: str, record_property: caught.Record
+) -> None:
     host.ssh(f"truncate -s 2000000 {copy}/model.bin")
     results = check(
         host,
@@ -152,10 +156,14 @@ def test_a_truncated_model_fails_by_name(host: VerifyHost, image: str, copy: str
     )
     assert "passed" not in statuses(results).values(), results
     assert "the end of the file, at byte 2000000" in results["R5.1/structure"]["found"]
+    caught.by_checks(record_property, results.values())
 
 
+@pytest.mark.fault("file missing beside model.bin")
 @pytest.mark.parametrize("name", ["tokenizer.json", "preprocessor_config.json"])
-def test_a_missing_file_is_named(host: VerifyHost, image: str, copy: str, name: str) -> None:
+def test_a_missing_file_is_named(
+    host: VerifyHost, image: str, copy: str, name: str, record_property: caught.Record
+) -> None:
     host.ssh(f"rm {copy}/{name}")
     results = check(
         host,
@@ -169,9 +177,13 @@ def test_a_missing_file_is_named(host: VerifyHost, image: str, copy: str, name: 
     assert set(statuses(results).values()) == {"failed"}, results
     for one in ("R5.1/engine_diagnosis", "R5.1/structure", "R5.1/same_tokenizer"):
         assert name in results[one]["found"]
+    caught.by_checks(record_property, results.values())
 
 
-def test_a_wrong_tokenizer_fails(host: VerifyHost, image: str, copy: str) -> None:
+@pytest.mark.fault("wrong tokenizer")
+def test_a_wrong_tokenizer_fails(
+    host: VerifyHost, image: str, copy: str, record_property: caught.Record
+) -> None:
     """Every word piece moves by one: the model loads, and writes other words."""
     document = json.loads(tiny_model()["tokenizer.json"])
     vocabulary = document["model"]["vocab"]
@@ -190,10 +202,16 @@ def test_a_wrong_tokenizer_fails(host: VerifyHost, image: str, copy: str) -> Non
     )
     assert set(statuses(results).values()) == {"failed"}, results
     assert "50000 of 51866 tokens that differ" in results["R5.1/structure"]["found"]
+    caught.by_checks(record_property, results.values())
 
 
+@pytest.mark.fault("flipped weight")
 def test_a_flipped_weight_fails_by_numbers_and_by_hash(
-    host: VerifyHost, image: str, converted: dict[str, Any], copy: str
+    host: VerifyHost,
+    image: str,
+    converted: dict[str, Any],
+    copy: str,
+    record_property: caught.Record,
 ) -> None:
     """The file stays well-formed and loads, but it hears other words."""
     host.weaken(copy)
@@ -221,10 +239,12 @@ def test_a_flipped_weight_fails_by_numbers_and_by_hash(
         "R5.2/faster_whisper_float32": "passed",
         "R5.8/encoder_agreement": "failed",
     }
+    caught.by_checks(record_property, results.values())
 
 
+@pytest.mark.fault("swapped transcripts")
 def test_swapped_transcripts_and_a_silence_that_speaks_fail(
-    host: VerifyHost, image: str, converted: dict[str, Any]
+    host: VerifyHost, image: str, converted: dict[str, Any], record_property: caught.Record
 ) -> None:
     entries = json.loads((CLIPS / "clips.json").read_text(encoding="utf-8"))
     plain = ("en-greeting.flac", "en-hold.flac", "en-order.flac")
@@ -249,6 +269,7 @@ def test_swapped_transcripts_and_a_silence_that_speaks_fail(
     assert "Something else entirely." in results["R5.5/faster_whisper_texts"]["found"]
     transcripts = results["R5.6/transformers_texts"]["evidence"]["transcripts"]
     assert [entry["good"] for entry in transcripts] == [False, False, False]
+    caught.by_checks(record_property, results.values())
 
 
 def test_clips_for_another_model_are_judged_by_agreement(
@@ -274,8 +295,9 @@ def test_clips_for_another_model_are_judged_by_agreement(
     assert statuses(results) == {"R5.6/decoders_agree": "failed"}, results
 
 
+@pytest.mark.fault("incomplete weights")
 def test_weights_that_are_not_all_there_fail_to_load(
-    host: VerifyHost, image: str, converted: dict[str, Any]
+    host: VerifyHost, image: str, converted: dict[str, Any], record_property: caught.Record
 ) -> None:
     data = tiny_model()["model.safetensors"]
     (length,) = struct.unpack_from("<Q", data)
@@ -291,10 +313,12 @@ def test_weights_that_are_not_all_there_fail_to_load(
     results = check(host, image, converted["path"], "R5.3/transformers_load", source=source)
     assert results["R5.3/transformers_load"]["status"] == "failed"
     assert last in results["R5.3/transformers_load"]["found"]
+    caught.by_checks(record_property, results.values())
 
 
+@pytest.mark.fault("required GPU absent")
 def test_a_required_gpu_that_is_not_there_fails(
-    host: VerifyHost, image: str, converted: dict[str, Any]
+    host: VerifyHost, image: str, converted: dict[str, Any], record_property: caught.Record
 ) -> None:
     names = (
         "R4.3/cuda_driver",
@@ -305,45 +329,53 @@ def test_a_required_gpu_that_is_not_there_fails(
     results = check(host, image, converted["path"], *names, gpu="required")
     assert set(statuses(results).values()) == {"failed"}
     assert "the policy requires one" in results["R4.3/cuda_available"]["found"]
+    caught.by_checks(record_property, results.values())
 
 
+@pytest.mark.fault("wrong versions installed")
 def test_other_versions_than_expected_fail(
-    host: VerifyHost, image: str, converted: dict[str, Any]
+    host: VerifyHost, image: str, converted: dict[str, Any], record_property: caught.Record
 ) -> None:
     names = ("R4.3/torch_version", "R4.3/torchaudio_version", "R4.3/torch_cuda_build")
     wrong = {"torch": "2.7.1", "torchaudio": "2.7.1", "cuda": "11.8"}
     results = check(host, image, converted["path"], *names, expected=wrong)
     assert set(statuses(results).values()) == {"failed"}
+    caught.by_checks(record_property, results.values())
 
 
+@pytest.mark.fault("broken library at run time")
 def test_broken_libraries_are_found_by_loading_them(
-    host: VerifyHost, converted: dict[str, Any], derived: Any
+    host: VerifyHost, converted: dict[str, Any], derived: Any, record_property: caught.Record
 ) -> None:
     site = "/opt/app-root/lib/python3.11/site-packages/nvidia"
     image = derived(
         f"RUN rm {site}/cusparselt/lib/libcusparseLt.so.0 && "
         f"ln -sf gone {site}/cudnn/lib/libcudnn.so.9"
     )
-    results = check(host, image, converted["path"], "R4.3/cuda_libraries", "R4.3/torch_version")
-    assert "libcusparseLt.so.0" in results["R4.3/cuda_libraries"]["found"]
-    assert results["R4.3/torch_version"]["status"] == "error"
+    first = check(host, image, converted["path"], "R4.3/cuda_libraries", "R4.3/torch_version")
+    assert "libcusparseLt.so.0" in first["R4.3/cuda_libraries"]["found"]
+    assert first["R4.3/torch_version"]["status"] == "error"
     image = derived(f"RUN ln -sf gone {site}/cudnn/lib/libcudnn.so.9")
     results = check(host, image, converted["path"], "R4.3/cuda_libraries")
     assert "libcudnn.so.9" in results["R4.3/cuda_libraries"]["found"]
+    caught.by_checks(record_property, [*first.values(), *results.values()])
 
 
+@pytest.mark.fault("cache and logs not writable")
 def test_directories_that_the_user_may_not_write_fail(
-    host: VerifyHost, converted: dict[str, Any], derived: Any
+    host: VerifyHost, converted: dict[str, Any], derived: Any, record_property: caught.Record
 ) -> None:
     image = derived("RUN chown 0:0 /opt/app-root/src/.cache /app/logs")
     done = host.verify("stt_image_verify", image, converted["path"])
     wrong = failing(done)
     assert set(wrong) == {"R4.4 cache_writable", "R4.4 logs_writable"}
     assert "belongs to uid 0" in wrong["R4.4 cache_writable"]
+    caught.by_checks(record_property, done["checks"])
 
 
+@pytest.mark.fault("python-multipart not installed")
 def test_a_package_that_the_service_needs_is_missed(
-    host: VerifyHost, converted: dict[str, Any], derived: Any
+    host: VerifyHost, converted: dict[str, Any], derived: Any, record_property: caught.Record
 ) -> None:
     site = "/opt/app-root/lib/python3.11/site-packages"
     image = derived(f"RUN rm -r {site}/uvicorn {site}/python_multipart")
@@ -357,10 +389,12 @@ def test_a_package_that_the_service_needs_is_missed(
         "R5.7/service_transcribes",
     )
     assert set(statuses(results).values()) == {"failed"}, results
+    caught.by_checks(record_property, results.values())
 
 
+@pytest.mark.fault("service that lies")
 def test_a_service_that_lies_about_its_health_is_caught(
-    host: VerifyHost, converted: dict[str, Any], derived: Any
+    host: VerifyHost, converted: dict[str, Any], derived: Any, record_property: caught.Record
 ) -> None:
     """An old engine: 200 although nothing is loaded, and 200 with success: false."""
     lie = (
@@ -397,3 +431,4 @@ def test_a_service_that_lies_about_its_health_is_caught(
     assert set(statuses(results).values()) == {"failed"}, results
     assert "/health without a model: status 200" in results["R5.7/service_without_model"]["found"]
     assert "success" in results["R5.7/service_transcribes"]["found"]
+    caught.by_checks(record_property, results.values())

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.bench import caught
 from tests.integration.build_host import BASE, CHECKOUT
 from tests.integration.verify_host import VerifyHost, failing
 
@@ -23,8 +24,6 @@ ENGINE = CHECKOUT / "tests" / "fixtures" / "foreign_engine"
 VARIABLES = CHECKOUT / "inventory" / "lab" / "group_vars" / "build.yml"
 JUDGE = "R5.7 service_transcribes"
 PYTHON = "RUN python3 -c \"import pathlib; p = pathlib.Path('server.py'); t = p.read_text(); {}\""
-
-Record = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +113,7 @@ def test_a_health_of_200_does_not_help_it(
     converted: dict[str, Any],
     change: str,
     words: list[str],
-    record_property: Record,
+    record_property: caught.Record,
 ) -> None:
     clips = f"{host.directory}/clips"
     done = host.verify("stt_model_verify", derived(change), converted["path"], clips=clips)
@@ -122,4 +121,4 @@ def test_a_health_of_200_does_not_help_it(
     wrong = failing(done)
     assert set(wrong) == {JUDGE}, wrong
     assert all(word in wrong[JUDGE] for word in words), wrong
-    record_property("outcome", "stopped")
+    caught.by_checks(record_property, done["checks"])

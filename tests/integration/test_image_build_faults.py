@@ -7,11 +7,12 @@ from __future__ import annotations
 import io
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.bench import caught
 from tests.integration.build_host import BuildHost, UnreachableError, kill_group
 from tests.integration.relay import Relay
 
@@ -20,7 +21,6 @@ pytestmark = pytest.mark.long
 CHECKOUT = Path(__file__).resolve().parents[2]
 # How long a broken network lets nothing through.
 OUTAGE_SECONDS = 30
-Outcome = Callable[[str, object], None]
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def in_step(host: BuildHost, step: int) -> None:
 
 
 @pytest.mark.fault("killed build")
-def test_killed_build(host: BuildHost, record_property: Outcome) -> None:
+def test_killed_build(host: BuildHost, record_property: caught.Record) -> None:
     labelled = f"LABEL stt.engine.test={host.prefix}"
     host.put_dockerfile(labelled, "RUN echo first", "RUN sleep 7 && echo done")
     started = host.build(wait=False)
@@ -85,11 +85,13 @@ def test_killed_build(host: BuildHost, record_property: Outcome) -> None:
     finished = host.build()
     assert (finished["status"], finished["input_digest"]) == ("built", started["input_digest"])
     assert host.images() == [finished["input_digest"][:12]]
-    record_property("outcome", "recovered")
+    caught.recovered(record_property, "stt_image_build")
 
 
 @pytest.mark.fault("killed build")
-def test_killed_between_the_image_and_its_tag(host: BuildHost, record_property: Outcome) -> None:
+def test_killed_between_the_image_and_its_tag(
+    host: BuildHost, record_property: caught.Record
+) -> None:
     host.put_dockerfile(f"LABEL stt.engine.test={host.prefix}", "RUN echo done")
     # The job dies in the moment in which its image has no name yet.
     deadly = '#!/bin/sh\n[ "$1 $2" = \'image tag\' ] && kill -9 $PPID && exit 1\nexec docker "$@"\n'
@@ -101,11 +103,11 @@ def test_killed_between_the_image_and_its_tag(host: BuildHost, record_property: 
     assert host.images() == []
     no_debris(host)
     assert host.build()["status"] == "built"
-    record_property("outcome", "recovered")
+    caught.recovered(record_property, "stt_image_build")
 
 
 @pytest.mark.fault("killed controller")
-def test_killed_controller(host: BuildHost, record_property: Outcome) -> None:
+def test_killed_controller(host: BuildHost, record_property: caught.Record) -> None:
     host.put_dockerfile("RUN echo first", "RUN sleep 10 && echo done")
     running = host.begin("stt_image_build", host.build_arguments())
     try:
@@ -117,11 +119,13 @@ def test_killed_controller(host: BuildHost, record_property: Outcome) -> None:
     assert (attached["status"], attached["changed"]) == ("built", True)
     assert host.job_state()["started"] == began
     assert host.build()["changed"] is False
-    record_property("outcome", "recovered")
+    caught.recovered(record_property, "stt_image_build")
 
 
 @pytest.mark.fault("lost connection")
-def test_connection_that_is_cut(host: BuildHost, relay: Relay, record_property: Outcome) -> None:
+def test_connection_that_is_cut(
+    host: BuildHost, relay: Relay, record_property: caught.Record
+) -> None:
     host.put_dockerfile("RUN echo first", "RUN sleep 10 && echo done")
     running = host.begin("stt_image_build", host.build_arguments())
     try:
@@ -136,12 +140,12 @@ def test_connection_that_is_cut(host: BuildHost, relay: Relay, record_property: 
     attached = host.build()
     assert (attached["status"], attached["changed"]) == ("built", True)
     assert host.job_state()["started"] == began
-    record_property("outcome", "recovered")
+    caught.recovered(record_property, "stt_image_build")
 
 
 @pytest.mark.fault("lost connection")
 def test_connection_that_is_lost_for_a_while(
-    host: BuildHost, relay: Relay, record_property: Outcome
+    host: BuildHost, relay: Relay, record_property: caught.Record
 ) -> None:
     """The build ends while nothing comes through; the same call then gives its result."""
     host.put_dockerfile("RUN echo first", "RUN sleep 10 && echo done")
@@ -157,11 +161,11 @@ def test_connection_that_is_lost_for_a_while(
         kill_group(running)
     assert (built["status"], built["changed"]) == ("built", True)
     assert host.images() == [built["input_digest"][:12]]
-    record_property("outcome", "recovered")
+    caught.recovered(record_property, "stt_image_build")
 
 
 @pytest.mark.fault("bad package version")
-def test_version_that_no_index_has(host: BuildHost, record_property: Outcome) -> None:
+def test_version_that_no_index_has(host: BuildHost, record_property: caught.Record) -> None:
     # An index of our own without any package: pip's line is the same and needs no network.
     host.put_dockerfile(
         f"LABEL stt.engine.test={host.prefix}",
@@ -171,11 +175,11 @@ def test_version_that_no_index_has(host: BuildHost, record_property: Outcome) ->
     assert "ERROR: No matching distribution found for torch==2.6.0+cu129" in failed["found"]
     assert failed["fix"].startswith("ask for a version that the package index has")
     no_debris(host)
-    record_property("outcome", "stopped")
+    caught.by_module(record_property, "stt_image_build", failed)
 
 
 @pytest.mark.fault("file missing from the build context")
-def test_file_missing_from_the_context(host: BuildHost, record_property: Outcome) -> None:
+def test_file_missing_from_the_context(host: BuildHost, record_property: caught.Record) -> None:
     host.put_dockerfile(f"LABEL stt.engine.test={host.prefix}", "COPY app/missing.py /app/")
     failed = host.build()
     assert failed["step"] == "2/2"
@@ -189,22 +193,22 @@ def test_file_missing_from_the_context(host: BuildHost, record_property: Outcome
     assert failed["fix"].startswith(
         f"{context}/app/missing.py is there but ignored: take it out of .dockerignore"
     )
-    record_property("outcome", "stopped")
+    caught.by_module(record_property, "stt_image_build", failed)
 
 
 @pytest.mark.fault("syntax error")
-def test_syntax_error_in_the_dockerfile(host: BuildHost, record_property: Outcome) -> None:
+def test_syntax_error_in_the_dockerfile(host: BuildHost, record_property: caught.Record) -> None:
     host.put({"Dockerfile": "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\nRUNN echo\n"})
     failed = host.build()
     assert failed["step"] == ""
     assert "unknown instruction: RUNN" in failed["found"]
     assert host.images() == []
-    record_property("outcome", "stopped")
+    caught.by_module(record_property, "stt_image_build", failed)
 
 
 @pytest.mark.fault("syntax error")
 def test_syntax_error_in_the_service(
-    host: BuildHost, engine: str, record_property: Outcome
+    host: BuildHost, engine: str, record_property: caught.Record
 ) -> None:
     """The image's own last step, on top of an image that was built before."""
     packed = io.BytesIO()
@@ -220,4 +224,4 @@ def test_syntax_error_in_the_service(
     assert "service.py" in failed["found"]
     assert "SyntaxError: invalid syntax" in failed["found"]
     assert host.images() == []
-    record_property("outcome", "stopped")
+    caught.by_module(record_property, "stt_image_build", failed)

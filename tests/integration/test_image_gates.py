@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench import caught
 from tests.integration.build_host import BASE
 from tests.integration.verify_host import VerifyHost, failing
 from tests.unit.elf_files import AARCH64, elf
@@ -29,8 +30,6 @@ PASSWORD = "t0ps3cret"
 PROXY = f"http://me:{PASSWORD}@proxy.example.com:3128"
 BUDGET_SECONDS = 60.0
 KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ\n"
-
-Record = Callable[[str, object], None]
 
 
 @pytest.fixture
@@ -102,6 +101,16 @@ FAULTS = [
         id="dangling",
     ),
     pytest.param(
+        (f"RUN rm {SITE}/nvidia/cusparselt/lib/libcusparseLt.so.0",),
+        {
+            "cuda_libraries": "libcusparseLt.so.0",
+            "packages": "libcusparseLt.so.0",
+            "torch_cuda": "libcusparseLt.so.0",
+        },
+        marks=pytest.mark.fault("deleted library"),
+        id="deleted",
+    ),
+    pytest.param(
         ("RUN rm $(readlink -f /usr/lib/x86_64-linux-gnu/libpamc.so.0)",),
         {"dangling_links": "libpamc.so.0 -> libpamc.so.0."},
         marks=pytest.mark.fault("library of the base removed"),
@@ -115,6 +124,16 @@ FAULTS = [
         {"torch_cuda": "torch is built for CUDA 11.8"},
         marks=pytest.mark.fault("wrong torch"),
         id="torch",
+    ),
+    pytest.param(
+        # What the CPU wheel says of itself.
+        (
+            f"RUN rm -f {SITE}/torch/__pycache__/version.* && "
+            f"sed -i -e 's/^cuda: .*/cuda = None/' -e 's/+cu[0-9]*/+cpu/' {SITE}/torch/version.py",
+        ),
+        {"torch_cuda": "+cpu is built without CUDA"},
+        marks=pytest.mark.fault("CPU build of torch"),
+        id="cpu",
     ),
     pytest.param(
         (f"RUN https_proxy={PROXY} true",),
@@ -221,7 +240,7 @@ def test_a_fault_is_named_before_anything_uses_the_image(
     derived: Callable[..., str],
     lines: tuple[str, ...],
     wanted: dict[str, str],
-    record_property: Record,
+    record_property: caught.Record,
 ) -> None:
     done = host.judge(derived(*lines))
     assert done["failed"] is True
@@ -232,7 +251,7 @@ def test_a_fault_is_named_before_anything_uses_the_image(
         assert f"R2.5 {name}: found " in done["msg"]
     assert PASSWORD not in json.dumps(done)
     assert PASSWORD not in host.ssh(f"cat {done['log_path']}")
-    record_property("outcome", "stopped")
+    caught.by_checks(record_property, done["checks"])
 
 
 @pytest.mark.parametrize("kind", ["secret", "harmless"])

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.bench import caught
 from tests.integration.build_host import BASE, BuildHost
 from tests.integration.package_server import (
     DOCKER,
@@ -124,7 +125,8 @@ def build(company: Company, **changes: Any) -> dict[str, Any]:
     )
 
 
-def test_no_byte_of_a_secret_stays(company: Company) -> None:
+@pytest.mark.fault("credentials given to a build")
+def test_no_byte_of_a_secret_stays(company: Company, record_property: caught.Record) -> None:
     host, words = company.host, company.words()
     put_context(host, "h11\n", company.server.wheels.pins)
 
@@ -148,6 +150,8 @@ def test_no_byte_of_a_secret_stays(company: Company) -> None:
     assert {place: company.count(places[place], *words) for place in places} == dict.fromkeys(
         places, 0
     )
+    searched = f"in none of: {', '.join(places)}"
+    caught.recovered(record_property, "stt_image_build", searched, outcome="kept out")
     assert not [word for word in words if word in json.dumps(built)]
     # The search sees what is there: a file of the wheel, an argument, an instruction.
     ((_name, version),) = (key for key in company.server.wheels.pins if key[0] == "h11")

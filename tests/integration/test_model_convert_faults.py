@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench import caught
 from tests.integration.verify_host import NAME, VerifyHost
 
 # What the faults happen to; nothing of it may ever be published.
@@ -45,7 +46,9 @@ while True:
 
 
 @pytest.fixture(autouse=True)
-def untouched(host: VerifyHost, converted: dict[str, Any]) -> Iterator[None]:
+def untouched(
+    host: VerifyHost, converted: dict[str, Any], record_property: caught.Record
+) -> Iterator[None]:
     """The conversion that is published stays as it is, and no debris stays with it."""
     files = f"cd {host.directory}/models/{NAME} && find . -type f | sort | xargs sha256sum"
     before = host.ssh(files)
@@ -55,6 +58,7 @@ def untouched(host: VerifyHost, converted: dict[str, Any]) -> Iterator[None]:
     assert host.convert_containers() == []
     again = host.ssh(f"stat -c '%a %u' {converted['path']}/* | sort -u").strip()
     assert again == "444 0"
+    record_property("intact", True)
 
 
 def meanwhile(host: VerifyHost, image: str, command: str, **changes: Any) -> dict[str, Any]:
@@ -67,17 +71,19 @@ def meanwhile(host: VerifyHost, image: str, command: str, **changes: Any) -> dic
 
 
 @pytest.mark.fault("convert: out of memory")
-def test_too_little_memory(host: VerifyHost, image: str) -> None:
+def test_too_little_memory(host: VerifyHost, image: str, record_property: caught.Record) -> None:
     done = host.convert(image, quantization=OTHER, memory_bytes=150_000_000)
-    assert done["failed"] is True
+    caught.by_module(record_property, "stt_model_convert", done)
     assert "ended by the out-of-memory killer at its limit of 150000000 bytes" in done["msg"]
     assert "raise memory_bytes" in done["fix"]
 
 
 @pytest.mark.fault("convert: container killed")
-def test_a_container_that_is_killed(host: VerifyHost, image: str) -> None:
+def test_a_container_that_is_killed(
+    host: VerifyHost, image: str, record_property: caught.Record
+) -> None:
     done = meanwhile(host, image, "docker kill {name}")
-    assert done["failed"] is True
+    caught.by_module(record_property, "stt_model_convert", done)
     assert "killed from outside (exit status 137, SIGKILL)" in done["msg"]
     assert "was not the cause" in done["msg"]
 
@@ -136,7 +142,7 @@ def test_a_job_that_is_killed(host: VerifyHost, image: str) -> None:
 
 
 @pytest.mark.fault("convert: disk full")
-def test_a_disk_that_fills_up(host: VerifyHost, image: str) -> None:
+def test_a_disk_that_fills_up(host: VerifyHost, image: str, record_property: caught.Record) -> None:
     """There is room when the conversion begins, and none when the converter writes."""
     small = f"{host.directory}/small"
     host.ssh(f"mkdir {small} && mount -t tmpfs -o size=120m none {small} && mkdir {small}/models")
@@ -148,7 +154,7 @@ def test_a_disk_that_fills_up(host: VerifyHost, image: str) -> None:
         before = host.ssh(hashes)
         fill = f"head -c 200M /dev/zero > {small}/more || df {small} | grep -q 100%"
         done = meanwhile(host, image, fill, **places)
-        assert done["failed"] is True
+        caught.by_module(record_property, "stt_model_convert", done)
         assert "it became full while the model was converted" in done["msg"]
         assert "No space left on device" in done["msg"]
         assert host.ssh(hashes) == before
@@ -162,7 +168,7 @@ def test_a_disk_that_fills_up(host: VerifyHost, image: str) -> None:
 
 @pytest.mark.fault("convert: output differs from the lock")
 def test_an_output_that_is_not_the_locked_one(
-    host: VerifyHost, image: str, converted: dict[str, Any]
+    host: VerifyHost, image: str, converted: dict[str, Any], record_property: caught.Record
 ) -> None:
     locked = [{**file, "sha256": "0" * 64} for file in converted["files"]]
     inputs = converted["inputs"]
@@ -170,7 +176,7 @@ def test_an_output_that_is_not_the_locked_one(
     found = inputs["converter"]["ctranslate2"]
     for changes in ({"quantization": OTHER}, {}):
         done = host.convert(image, expected_files=locked, expected_inputs=other, **changes)
-        assert done["failed"] is True
+        caught.by_module(record_property, "stt_model_convert", done)
         assert "found other files than locked" in done["msg"]
         assert f"converter.ctranslate2 {found}, locked 4.8.4" in done["msg"]
     assert done["differing_inputs"] == [f"converter.ctranslate2 {found}, locked 4.8.4"]

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench import caught
 from tests.integration.model_lab import (
     CHECKOUT,
     FETCHED,
@@ -62,11 +63,13 @@ def test_bad_parameters_get_one_sentence_before_anything_is_asked(
 
 @pytest.mark.fault("missing file")
 def test_missing_tokenizer_stops_the_fetch_before_the_first_byte(
-    case: Case, hub: HubProcess
+    case: Case, hub: HubProcess, record_property: caught.Record
 ) -> None:
     hub.fault("missing", path=f"{REPOSITORY}/tokenizer.json")
     present = ", ".join(name for name in FETCHED if name != "tokenizer.json")
-    assert case.message() == (
+    message = case.message()
+    caught.by_module(record_property, "stt_model_fetch", {"failed": True, "msg": message})
+    assert message == (
         f"model {REPOSITORY}@{case.params['commit'][:12]}: found no tokenizer.json among its files "
         f"({present}); needed config.json, tokenizer.json, preprocessor_config.json, "
         "model.safetensors or model.safetensors.index.json; "
@@ -164,10 +167,11 @@ def test_branch_is_resolved_and_listed(hub: HubProcess, repository: Path) -> Non
 
 @pytest.mark.fault("moved branch")
 def test_moved_branch_does_not_move_a_fetch_by_commit(
-    case: Case, hub: HubProcess, repository: Path
+    case: Case, hub: HubProcess, repository: Path, record_property: caught.Record
 ) -> None:
     hub.fault("branch", path=REPOSITORY, value="d" * 40)
-    case.ok()
+    fetched = case.ok()
+    caught.recovered(record_property, "stt_model_fetch", f"commit {fetched['commit']}")
     case.check_published(repository)
 
 

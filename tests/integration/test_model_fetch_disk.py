@@ -21,6 +21,7 @@ from ansible_collections.stt.engine.plugins.module_utils._fetch_published import
 from ansible_collections.stt.engine.plugins.module_utils._fetch_room import refusal
 from ansible_collections.stt.engine.plugins.module_utils._fetch_select import Selection
 from ansible_collections.stt.engine.plugins.module_utils._store import file_lock
+from tests.bench import caught
 from tests.integration.model_lab import (
     REPOSITORY,
     WEIGHTS,
@@ -86,9 +87,12 @@ def held_back(case: Case, **changes: Any) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.fault("disk full")
 @pytest.mark.parametrize("disk", [24 * MB], indirect=True)
-def test_disk_without_room_is_seen_before_the_first_byte(hub: HubProcess, disk: Path) -> None:
+def test_disk_without_room_is_seen_before_the_first_byte(
+    hub: HubProcess, disk: Path, record_property: caught.Record
+) -> None:
     case = Case(hub, disk / "stt")
     message = case.message()
+    caught.by_module(record_property, "stt_model_fetch", {"failed": True, "msg": message})
     assert message.startswith(f"file system of {case.root}: found ")
     assert f" bytes free; needed {20_120_256 + (16 << 20)} bytes for model {REPOSITORY}@" in message
     assert message.endswith("fix: free space there, or put root on a larger file system")
@@ -99,12 +103,13 @@ def test_disk_without_room_is_seen_before_the_first_byte(hub: HubProcess, disk: 
 @pytest.mark.fault("disk full")
 @pytest.mark.parametrize("left", [0, 1 << 20])
 def test_disk_that_something_else_filled_after_the_check(
-    hub: HubProcess, disk: Path, repository: Path, left: int
+    hub: HubProcess, disk: Path, repository: Path, left: int, record_property: caught.Record
 ) -> None:
     case = Case(hub, disk / "stt")
     with held_back(case) as process:
         filler = fill(disk, left)
     result = end_module(process)
+    caught.by_module(record_property, "stt_model_fetch", result)
     assert result["failed"] is True
     assert result["found"] == "No space left on device"
     assert result["fix"].startswith("free space on the file system of root and run again")
@@ -115,7 +120,9 @@ def test_disk_that_something_else_filled_after_the_check(
 
 
 @pytest.mark.fault("disk full")
-def test_disk_that_fills_up_under_way(hub: HubProcess, disk: Path, repository: Path) -> None:
+def test_disk_that_fills_up_under_way(
+    hub: HubProcess, disk: Path, repository: Path, record_property: caught.Record
+) -> None:
     case = Case(hub, disk / "stt")
     hub.fault("rate", path=WEIGHTS, value=1 * MB)
     with held_back(case) as process:
@@ -123,6 +130,7 @@ def test_disk_that_fills_up_under_way(hub: HubProcess, disk: Path, repository: P
     case.wait_for_bytes(5 * MB)
     filler = fill(disk, 0)
     result = end_module(process)
+    caught.by_module(record_property, "stt_model_fetch", result)
     assert result["failed"] is True
     assert result["found"] == "No space left on device"
     case.check_nothing_published()
@@ -135,7 +143,7 @@ def test_disk_that_fills_up_under_way(hub: HubProcess, disk: Path, repository: P
 
 @pytest.mark.fault("disk full")
 def test_disk_that_fills_up_before_a_copy(
-    hub: HubProcess, disk: Path, repository: Path, case: Case
+    hub: HubProcess, disk: Path, repository: Path, case: Case, record_property: caught.Record
 ) -> None:
     files = case.ok()["files"]
     offline = Case(hub, disk / "stt")
@@ -143,6 +151,7 @@ def test_disk_that_fills_up_before_a_copy(
     with held_back(offline, **brought) as process:
         filler = fill(disk, 2 * MB)
     result = end_module(process)
+    caught.by_module(record_property, "stt_model_fetch", result)
     assert result["failed"] is True
     assert result["found"] == "No space left on device"
     offline.check_nothing_published()

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.bench import caught
 from tests.integration.model_lab import (
     REPOSITORY,
     STREAMS,
@@ -72,12 +73,12 @@ def test_right_bytes_in_spite_of(
     hub: HubProcess,
     repository: Path,
     name: str,
-    record_property: Callable[[str, object], None],
+    record_property: caught.Record,
 ) -> None:
-    record_property("outcome", "recovered")
     for fault in RECOVERED[name]:
         hub.fault(**fault)
     result = case.ok(stall_seconds=6)
+    caught.recovered(record_property, "stt_model_fetch", str(result["reason"]))
     case.check_published(repository)
     repeated = [f["path"] for f in RECOVERED[name] if f["action"] == "corrupt"]
     assert result["repeated"] == [path.removeprefix(f"{REPOSITORY}/") for path in repeated]
@@ -126,12 +127,12 @@ def test_clear_error_and_no_model_after(
     hub: HubProcess,
     repository: Path,
     name: str,
-    record_property: Callable[[str, object], None],
+    record_property: caught.Record,
 ) -> None:
-    record_property("outcome", "stopped")
     fault, part = STOPPED[name]
     hub.fault(**fault)
     message = case.message(stall_seconds=2)
+    caught.by_module(record_property, "stt_model_fetch", {"failed": True, "msg": message})
     assert part in message
     assert "; needed " in message
     assert "; fix: " in message

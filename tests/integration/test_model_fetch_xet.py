@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench import caught
 from tests.integration.model_lab import (
     CHECKOUT,
     REPOSITORY,
@@ -133,10 +134,11 @@ def ended(pid: int) -> bool:
 
 @pytest.mark.fault("stall")
 def test_silent_service_is_given_up_with_all_that_was_started(
-    xet: Case, hub: HubProcess, repository: Path
+    xet: Case, hub: HubProcess, repository: Path, record_property: caught.Record
 ) -> None:
     hub.fault("stall", path=WEIGHTS, after=0.5)
     message = xet.message(stall_seconds=3)
+    caught.by_module(record_property, "stt_model_fetch", {"failed": True, "msg": message})
     assert "through Xet: found no new byte for 3 s at " in message
     assert "; fix: set transport to http, " in message
     xet.check_nothing_published()

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench import caught
 from tests.integration.build_host import BASE
 from tests.integration.verify_host import VerifyHost, failing
 from tests.unit.model_files import write_ctranslate2
@@ -126,7 +127,12 @@ def test_logs_are_never_overwritten(host: BareHost) -> None:
 @pytest.mark.parametrize(
     ("source", "changes", "words"),
     [
-        ("", {}, "the container ended with exit status 0"),
+        pytest.param(
+            "",
+            {},
+            "the container ended with exit status 0",
+            marks=pytest.mark.fault("check script that says nothing"),
+        ),
         ("print('hello')", {}, "the container ended with exit status 0"),
         ("raise SystemExit(3)", {}, "the container ended with exit status 3"),
         (SLEEP, {"timeout": 4}, "the container was stopped at the time limit of 4 s"),
@@ -135,11 +141,16 @@ def test_logs_are_never_overwritten(host: BareHost) -> None:
     ids=["nothing", "noise", "exit", "hang", "memory"],
 )
 def test_an_archive_without_results_is_an_error_of_every_step(
-    host: BareHost, source: str, changes: dict[str, Any], words: str
+    host: BareHost,
+    source: str,
+    changes: dict[str, Any],
+    words: str,
+    record_property: caught.Record,
 ) -> None:
     host.put({"checks.pyz": archive_of(source)}, "checks")
     done = verify(host, **changes)
     assert done["failed"] is True
+    caught.by_checks(record_property, done["checks"])
     assert [check["id"] for check in done["checks"]] == ["R4.1", "R4.2", "R4.3", "R4.4"]
     assert {check["status"] for check in done["checks"]} == {"error"}
     assert all(words in check["found"] for check in done["checks"]), done["checks"]

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,12 @@ class Lab:
         """The newest release's directory."""
         return (self.releases / "latest").resolve()
 
+    def failed_report(self) -> dict[str, Any]:
+        """The report of the newest run that failed."""
+        newest = max((self.releases / "failed").iterdir())
+        document: dict[str, Any] = json.loads((newest / "report.json").read_bytes())
+        return document
+
     def report(self) -> dict[str, Any]:
         """The newest release's report."""
         document: dict[str, Any] = json.loads((self.newest() / "report.json").read_bytes())
@@ -102,6 +109,48 @@ class Lab:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The lab, with a place for releases of this test run alone."""
     yield Lab(tmp_path_factory.mktemp("releases"))
+
+
+def standing(lab: Lab) -> str:
+    """The newest release, made where there is none or where its image lost its name: its id."""
+    if (lab.releases / "latest").is_symlink():
+        name = lab.newest().name
+        there = lab.ssh(f"docker image inspect stt-engine:{name} >/dev/null 2>&1 && echo yes; true")
+        if there.strip() == "yes":
+            return name
+    run = lab.play()
+    assert run.rc == 0, run.output[-6000:]
+    return lab.newest().name
+
+
+def everything_of(lab: Lab, release: str) -> dict[str, Any]:
+    """All that a release is: its files here, its record, image, tags and models on the server."""
+    place = f"/opt/stt/releases/{release}"
+    record = json.loads(lab.ssh(f"cat {place}/release.json"))
+    models = " ".join(record["models"])
+    tags = f"docker image inspect --format '{{{{.Id}}}} {{{{.RepoTags}}}}' {record['image_id']}"
+    return {
+        "newest": lab.newest().name,
+        "files": {
+            str(path.relative_to(lab.newest())): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(lab.newest().rglob("*"))
+            if path.is_file()
+        },
+        "record": lab.ssh(f"find {place} -type f | sort | xargs sha256sum"),
+        "models": lab.ssh(f"find {models} -type f | sort | xargs sha256sum"),
+        "image": lab.ssh(tags),
+    }
+
+
+@pytest.fixture
+def intact(lab: Lab, record_property: Callable[[str, object], None]) -> Iterator[str]:
+    """A sealed release that a fault must leave as it is, byte for byte: its id."""
+    release = standing(lab)
+    before = everything_of(lab, release)
+    assert f"stt-engine:{release}" in before["image"]
+    yield release
+    assert everything_of(lab, release) == before
+    record_property("intact", True)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench import caught
 from tests.release.conftest import Lab
 
 
@@ -46,7 +47,10 @@ def test_a_root_that_cannot_be_written_is_named_and_nothing_is_made(lab: Lab) ->
     assert run.recap["changed"] == 1
 
 
-def test_a_token_is_neither_sent_unencrypted_nor_shown(lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.fault("token over plain http")
+def test_a_token_is_neither_sent_unencrypted_nor_shown(
+    lab: Lab, tmp_path: Path, record_property: caught.Record
+) -> None:
     token = "hf_never_to_be_seen_5417"
     given = {"whisper_model_token": token, "release_lock_path": str(tmp_path / "none.lock.yml")}
     run = lab.play("-vvv", "--diff", variables=given)
@@ -54,5 +58,6 @@ def test_a_token_is_neither_sent_unencrypted_nor_shown(lab: Lab, tmp_path: Path)
     assert "token: found the endpoint http://" in run.output
     assert token not in run.output
     assert lab.ssh(f"grep -rl {token} /opt/stt /tmp /root 2>/dev/null || true") == ""
+    caught.by_run(record_property, lab.failed_report(), outcome="refused")
     for path in lab.releases.rglob("*"):
         assert not path.is_file() or token.encode() not in path.read_bytes()

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.bench import caught
 from tests.release.conftest import CHECKOUT, Lab, Run, hub_fault
 
 LOCK = CHECKOUT / "inventory" / "lab.lock.yml"
@@ -56,7 +57,9 @@ def shows(run: Run, *lines: str) -> None:
 
 
 @pytest.mark.fault("moved branch")
-def test_a_moved_branch_is_shown_and_the_lock_is_obeyed(lab: Lab, sealed: str) -> None:
+def test_a_moved_branch_is_shown_and_the_lock_is_obeyed(
+    lab: Lab, sealed: str, record_property: caught.Record
+) -> None:
     locked = re.search(r"^    commit: (\w{40})$", LOCK.read_text(), re.MULTILINE)
     assert locked
     with hub_fault({"action": "branch", "path": REPOSITORY, "value": MOVED}):
@@ -69,6 +72,9 @@ def test_a_moved_branch_is_shown_and_the_lock_is_obeyed(lab: Lab, sealed: str) -
     assert obeyed.rc == 0, obeyed.output[-6000:]
     assert obeyed.recap["changed"] == 0, obeyed.output
     assert lab.newest().name == sealed
+    moved = f"main moved from commit {locked[1]} to {MOVED}; the lock is obeyed"
+    caught.recovered(record_property, "stt_release_lock", moved)
+    record_property("intact", True)
 
 
 def edit(lock: Path) -> None:

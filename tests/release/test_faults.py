@@ -4,41 +4,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.bench import caught
 from tests.release.conftest import CHECKOUT, Lab, Run, hub_fault
+from tests.release.fault_hosts import own_daemon
 
 OTHER_ROOT = "/opt/stt-fault"
 
-
-@pytest.fixture(scope="module")
-def sealed(lab: Lab) -> str:
-    """A good release that every fault must leave alone: its id."""
-    run = lab.play()
-    assert run.rc == 0, run.output[-6000:]
-    return lab.newest().name
-
-
-@pytest.fixture(autouse=True)
-def previous_release_is_intact(lab: Lab, sealed: str) -> Iterator[None]:
-    manifest = lab.newest() / "manifest.json"
-    before = (manifest.read_bytes(), lab.ssh(f"cat /opt/stt/releases/{sealed}/release.json"))
-    yield
-    assert lab.newest().name == sealed
-    assert (
-        manifest.read_bytes(),
-        lab.ssh(f"cat /opt/stt/releases/{sealed}/release.json"),
-    ) == before
-    image = json.loads(before[1])["image_id"]
-    tags = f"docker image inspect --format '{{{{.Id}}}}' stt-engine:{sealed}"
-    assert lab.ssh(tags).strip() == image
+pytestmark = pytest.mark.usefixtures("intact")
 
 
 def stopped_at(run: Run, task: str, *words: str) -> None:
@@ -50,23 +27,25 @@ def stopped_at(run: Run, task: str, *words: str) -> None:
         assert word in failed, (word, run.output[-5000:])
 
 
-def failed_report(lab: Lab) -> dict[str, Any]:
-    newest = max((lab.releases / "failed").iterdir())
-    document: dict[str, Any] = json.loads((newest / "report.json").read_bytes())
-    return document
-
-
-def test_a_tokenizer_that_the_hub_lacks_stops_at_r3(lab: Lab) -> None:
+@pytest.mark.fault("tokenizer missing in a release")
+def test_a_tokenizer_that_the_hub_lacks_stops_at_r3(
+    lab: Lab, record_property: caught.Record
+) -> None:
     try:
         with hub_fault({"action": "missing", "path": "stt-lab/whisper-tiny-en-ko/tokenizer.json"}):
             run = lab.play(variables={"stt_root": OTHER_ROOT, "release_lock_update": True})
     finally:
         lab.ssh(f"rm -rf {OTHER_ROOT}")
     stopped_at(run, "R3.1 | Fetch the model", "tokenizer.json")
-    assert failed_report(lab)["verdict"] == "failed"
+    report = lab.failed_report()
+    assert report["verdict"] == "failed"
+    caught.by_run(record_property, report)
 
 
-def test_a_package_that_the_service_needs_stops_at_r2(lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.fault("python-multipart not in the lock")
+def test_a_package_that_the_service_needs_stops_at_r2(
+    lab: Lab, tmp_path: Path, record_property: caught.Record
+) -> None:
     source = tmp_path / "docker"
     shutil.copytree(CHECKOUT / "docker", source)
     lock = source / "locks" / "full-cu128" / "packages.txt"
@@ -78,17 +57,16 @@ def test_a_package_that_the_service_needs_stops_at_r2(lab: Lab, tmp_path: Path) 
     lock.write_text("".join(lines[:start] + lines[end:]))
     run = lab.play(variables={"engine_source_directory": str(source), "release_lock_update": True})
     stopped_at(run, "R2.1 | Build the image", "python-multipart")
-    assert failed_report(lab)["verdict"] == "failed"
+    report = lab.failed_report()
+    assert report["verdict"] == "failed"
+    caught.by_run(record_property, report)
 
 
-def test_a_stopped_docker_daemon_stops_at_r1(lab: Lab) -> None:
-    lab.ssh("service docker stop")
-    try:
-        run = lab.play()
-    finally:
-        lab.ssh("service docker start")
-        for _unused in range(60):
-            if "up" in lab.ssh("docker info >/dev/null 2>&1 && echo up || echo down"):
-                break
-            time.sleep(0.5)
+@pytest.mark.fault("Docker daemon stopped")
+def test_a_stopped_docker_daemon_stops_at_r1(lab: Lab, record_property: caught.Record) -> None:
+    with own_daemon(lab) as daemon:
+        assert "Server Version" in lab.ssh(f"{daemon.docker} info")
+        daemon.stop()
+        run = lab.play(variables={"docker_host_docker": daemon.docker})
     stopped_at(run, "R1.1 | Stop when the host cannot do it", "docker_engine", "Docker daemon")
+    caught.by_run(record_property, lab.failed_report())

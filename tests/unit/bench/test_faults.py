@@ -5,12 +5,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.bench import faults
-from tests.bench.faults import Planted, Recorder, demanded, document, unplanted
+from tests.bench import fault_page
+from tests.bench.fault_catalogue import Fault, by_name, catalogue, demanded, ids, variations
+from tests.bench.faults import (
+    CHECKOUT,
+    Planted,
+    Recorder,
+    document,
+    unplanted,
+    wanted,
+)
 
 TESTS = """
 import pytest
@@ -51,6 +61,19 @@ def ends_badly():
 @pytest.mark.fault("does not end")
 def test_end(ends_badly): ...
 
+@pytest.mark.fault("bad package version")
+def test_of_the_catalogue(record_property):
+    record_property("outcome", "stopped")
+    record_property("caught_at", "R2.1")
+    record_property("message", "build: found No matching distribution found for "
+        "torch==2.6.0+cu129; needed every step to succeed; fix: ask for another")
+
+@pytest.mark.fault("foreign glibc")
+def test_at_another_step(record_property):
+    record_property("outcome", "stopped")
+    record_property("caught_at", "R4.3 torch_version")
+    record_property("message", "x: found GLIBC_2.34; needed GLIBC_2.28; fix: build it there")
+
 def test_without_fault():
     assert False
 """
@@ -79,6 +102,8 @@ def test_outcomes(tmp_path: Path) -> None:
         "is left out": "FAILED",
         "cannot begin": "FAILED",
         "does not end": "FAILED",
+        "bad package version": "stopped",
+        "foreign glibc": "FAILED",
     }
     assert sorted(said) == sorted(found)
     assert found["breaks"].problem == "assert 1 == 2"
@@ -119,6 +144,82 @@ def test_demanded_fault_without_a_test_fails() -> None:
     assert "report" not in result["rows"][0]
 
 
-def test_demanded_names_are_given_once() -> None:
-    assert len(demanded()) == len(set(demanded())) >= 20
-    assert faults.DEMANDED.is_file()
+def test_a_fault_of_the_catalogue_is_held_against_it(tmp_path: Path) -> None:
+    recorder, _said = run_tests(tmp_path, "bad package version", "foreign glibc")
+    good, bad = recorder.planted
+    assert (good.id, good.caught_at, good.problem) == ("F07", "R2.1", "")
+    assert (bad.id, bad.problem) == ("F12", "caught at R4.3 torch_version; needed R2.5")
+
+
+FAULT = Fault("F01", "one", "a disk that is full", ("R1.1",), says=("disk_docker",))
+SAID = {
+    "outcome": "stopped",
+    "caught_at": "R1.1 disk_docker",
+    "message": "R1.1 disk_docker: found 1 GB; needed 20 GB; fix: free 19 GB",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({}, ""),
+        ({"outcome": "passed"}, "the test says passed"),
+        ({"outcome": ""}, "the test says nothing"),
+        ({"caught_at": "R1.1 disk_docker; R1.2 x"}, "caught at R1.1 disk_docker; R1.2 x"),
+        ({"caught_at": ""}, "caught at no step; needed R1.1"),
+        ({"message": "R1.1 disk_docker: found 1 GB; needed 20 GB"}, "lacks object, found"),
+        ({"message": "disk_docker: no"}, "lacks object, found, needed or fix"),
+        ({"message": "R1.1 disk: found a; needed b; fix: c"}, "does not say disk_docker"),
+        ({"outcome": "recovered", "message": ""}, "does not say disk_docker"),
+    ],
+)
+def test_what_is_wrong_with_how_a_fault_ended(changes: dict[str, str], problem: str) -> None:
+    found = FAULT.problem({**SAID, **changes})
+    assert (problem in found) if problem else (found == "")
+
+
+def test_every_fault_of_the_customers_list_and_more_of_our_own_are_in_the_catalogue() -> None:
+    assert [one for one in ids(catalogue()) if one < "G"] == [f"F{n:02}" for n in range(1, 31)]
+    assert len([one for one in ids(catalogue()) if one > "G"]) >= 10
+    assert len(demanded()) == len(set(demanded())) == len(by_name()) + len(variations())
+    for fault in catalogue():
+        assert fault.at
+        assert all(len(step) == 4 and step[0] == "R" for step in fault.at), fault
+
+
+def test_each_is_planted_and_the_eight_most_telling_run_every_time() -> None:
+    """Asked of pytest itself, in a process of its own: collecting changes what is imported."""
+    command = [sys.executable, "-m", "tests.bench", "faults", "--list"]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    listed = json.loads(done.stdout)
+    planted = {row["fault"] for row in listed}
+    assert sorted(set(demanded()) - planted) == []
+    every_time = {row["fault"] for row in listed if not row["long"]}
+    telling = [fault for fault in catalogue() if fault.telling]
+    assert len(telling) == len(ids(telling)) == 8
+    assert sorted({fault.name for fault in telling} - every_time) == []
+
+
+def test_ids_and_names_choose() -> None:
+    assert wanted(["F15", "stall"]) == ["killed build", "lost connection", "stall"]
+
+
+def test_the_table_has_a_line_for_each_and_nothing_random() -> None:
+    rows = [
+        {
+            **Planted(name, "test", outcome="stopped", caught_at="R2.1", message=message).row(),
+            "run_seconds": 1.26,
+            "intact": name == "syntax error",
+        }
+        for name, message in (
+            ("bad package version", "a | b /tmp/stt-test-01ab23cd/jobs\nmore"),
+            ("syntax error", "word " * 100),
+        )
+    ]
+    lines = fault_page.table(rows).splitlines()
+    assert lines[2] == (
+        "| F07 | a package version that no index has, `torch==2.6.0+cu129` | R2.1 | 1.3 | - "
+        "| a \\| b /tmp/stt-test/jobs |"
+    )
+    assert "| R2.1 | 1.3 | unchanged | word word" in lines[3]
+    assert lines[3].endswith("word ... |")
