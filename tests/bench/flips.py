@@ -28,7 +28,7 @@ QUANTIZATIONS = ("int8_float16", "float32")
 FILES = ("en-greeting.flac", "en-order.flac", "ko-greeting.flac", "ko-delivery.flac")
 SETS = {
     "anywhere": "anywhere in the file",
-    "heavy": "sign and exponent bits of weights",
+    "heavy": "sign and exponent bits, embeddings left out",
 }
 # Columns: the gates that have to catch a flip, each of them alone or together.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -204,6 +204,13 @@ def measure(host: VerifyHost, options: argparse.Namespace) -> list[Flip]:
     return converse(host, image, mounts, order)
 
 
+def unharmed(message: dict[str, Any]) -> bool:
+    """Whether everything passed before a bit was flipped."""
+    if "reference" in message:
+        return bool(message["reference"]["status"] == "passed")
+    return not message["unharmed"]["said"]
+
+
 def converse(
     host: VerifyHost, image: str, mounts: dict[str, str], order: dict[str, Any]
 ) -> list[Flip]:
@@ -230,7 +237,7 @@ def converse(
             flips.append(message["flip"])
             if len(flips) % 25 == 0:
                 print(f"    {len(flips)} flips", flush=True)
-        elif message.get("unharmed", {}).get("said") or message.get("reference", {}).get("fix"):
+        elif not unharmed(message):
             raise SystemExit(f"without a flip: found {line.strip()}; needed every gate passed")
     if running.wait() != 0:
         raise SystemExit(f"the container ended with {running.returncode}: its log is above")
