@@ -283,7 +283,13 @@ def test_the_key_of_a_verdict_moves_with_what_it_is_about(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"gpu": "absent"}, {"expected": {"torch": "2.9.0"}}, {"clips": None}]
+    "changes",
+    [
+        {"gpu": "absent"},
+        {"expected": {"torch": "2.9.0"}},
+        {"clips": None},
+        {"real_time_factor_limit": 0.5},
+    ],
 )
 def test_the_key_of_a_verdict_moves_with_what_was_asked(
     host: Path, changes: dict[str, Any]
@@ -295,6 +301,19 @@ def test_the_key_of_a_verdict_moves_with_what_was_asked(
     assert key_of() != key_of(**changes)
     # How long it may take is not what it is about.
     assert key_of() == key_of(timeout=5.0, memory_bytes=5, container="another")
+
+
+def test_a_limit_of_speed_reaches_the_checks(host: Path) -> None:
+    def told(**changes: Any) -> Any:
+        request = VerifyRequest.from_params("R5", params(host, **changes))
+        subject = describe_subject(request, image(**LABELS))
+        return specification(request, subject, gpu_given=False)["real_time_factor_limit"]
+
+    assert told() == 0.0
+    assert told(real_time_factor_limit=0.25) == 0.25
+    for wrong in (-1.0, float("nan")):
+        with pytest.raises(SttError, match="real_time_factor_limit"):
+            told(real_time_factor_limit=wrong)
 
 
 KEY = {"phase": "R4", "image": "sha256:abc"}
