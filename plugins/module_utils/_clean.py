@@ -99,6 +99,36 @@ def built_below(images: Iterable[Mapping[str, Any]], jobs: Path) -> list[Mapping
     return found
 
 
+def kept_records(
+    records: Sequence[ReleaseRecord],
+    keep_releases: int,
+    containers: Iterable[Mapping[str, Any]] = (),
+) -> list[ReleaseRecord]:
+    """The newest releases, and those that a container has, running or not, however old they are.
+
+    Releases may share an image: then the mounted model tells which one it is, if any does.
+    """
+    kept = list(records[:keep_releases])
+    for container in containers:
+        mine = [record for record in records if container["Image"] in record.images]
+        mounted = mounted_sources([container])
+        served = [one for one in mine if any(_in_use(model, mounted) for model in one.models)]
+        kept += [record for record in served or mine if record not in kept]
+    return kept
+
+
+def mounted_sources(containers: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The directories of the host that containers have mounted."""
+    mounts = [mount for one in containers for mount in one.get("Mounts") or []]
+    return {os.path.realpath(str(mount["Source"])) for mount in mounts if mount.get("Source")}
+
+
+def _in_use(directory: str, mounted: Iterable[str]) -> bool:
+    """Whether a directory, or something in it, is mounted."""
+    own = os.path.realpath(directory)
+    return any(source == own or source.startswith(f"{own}/") for source in mounted)
+
+
 def superseded_images(
     images: Iterable[Mapping[str, Any]],
     containers: Iterable[Mapping[str, Any]],
@@ -113,8 +143,9 @@ def superseded_images(
     """
     released = list(dict.fromkeys(record.image_id for record in records))
     kept = set(released[: keep_images + 1])
-    kept |= {image for record in records[:keep_releases] for image in record.images}
-    kept |= {str(container["Image"]) for container in containers}
+    used = list(containers)
+    kept |= {image for one in kept_records(records, keep_releases, used) for image in one.images}
+    kept |= {str(container["Image"]) for container in used}
     sealed = {image for record in records for image in record.images}
     by_age = sorted(images, key=lambda image: str(image["Created"]), reverse=True)
     unsealed = [image for image in by_age if image["Id"] not in sealed]
@@ -132,14 +163,19 @@ def superseded_images(
 
 
 def superseded_models(
-    models: Path, records: Sequence[ReleaseRecord], keep_releases: int
+    models: Path,
+    records: Sequence[ReleaseRecord],
+    keep_releases: int,
+    containers: Sequence[Mapping[str, Any]] = (),
 ) -> tuple[list[Superseded], list[str]]:
-    """Models that no kept release uses, and directories of ours that have no manifest.
+    """Models that no kept release and no container uses, and directories without a manifest.
 
     Only what has our manifest may go; another's directory never does. The newest of each model
     and quantization that was made but never sealed stays.
     """
-    kept = {model for record in records[:keep_releases] for model in record.models}
+    releases = kept_records(records, keep_releases, containers)
+    kept = {model for record in releases for model in record.models}
+    mounted = mounted_sources(containers)
     sealed = {model for record in records for model in record.models}
     directories = sorted(
         (path for path in models.glob("*/*") if path.is_dir() and not path.is_symlink()),
@@ -149,7 +185,7 @@ def superseded_models(
     seen: set[tuple[str, str]] = set()
     found, left = [], []
     for path in directories:
-        if str(path) in kept:
+        if str(path) in kept or _in_use(str(path), mounted):
             continue
         manifest = read_manifest(path)
         if manifest is None:

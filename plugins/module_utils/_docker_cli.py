@@ -278,9 +278,10 @@ class DockerCli:
         return self._inspect("image", _unique(listed.text.split()))
 
     def containers(self, label: str = f"{OWNER_LABEL}={OWNER}") -> list[dict[str, Any]]:
-        """Inspect every container, running or not, that carries a label."""
+        """Inspect every container, running or not, that carries a label; all without one."""
+        filters = ["--filter", f"label={label}"] if label else []
         listed = self.run(
-            ["container", "ls", "--all", "--quiet", "--no-trunc", "--filter", f"label={label}"],
+            ["container", "ls", "--all", "--quiet", "--no-trunc", *filters],
             timeout=QUERY_TIMEOUT,
         )
         return self._inspect("container", _unique(listed.text.split()))

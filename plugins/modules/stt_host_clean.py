@@ -13,9 +13,10 @@ short_description: Remove our own superseded images, models and staging director
 description:
   - Removes images that were built by a job below O(root), models and abandoned staging directories
     there, when no kept release and no container uses them.
-  - The newest O(keep_releases) releases stay whole. So do the newest image, and the newest of each
-    model and quantization, that were made but never sealed, because the next run can go on from
-    them.
+  - The newest O(keep_releases) releases stay whole, and those that a container has, running or not,
+    however old they are. So does every model that a container has mounted.
+  - The newest image, and the newest of each model and quantization, that were made but never sealed
+    stay too, because the next run can go on from them.
   - A model is removed only when the manifest that our modules write lies beside it. Nothing else
     is ever removed; no C(prune) command is run.
 options:
@@ -100,7 +101,7 @@ left:
   elements: str
   sample: []
 kept_releases:
-  description: The releases that stay whole, newest first.
+  description: The releases that stay whole, newest first; after them those that a container has.
   returned: success
   type: list
   elements: str
@@ -123,6 +124,7 @@ from ansible_collections.stt.engine.plugins.module_utils._clean import (
     Superseded,
     abandoned_staging,
     built_below,
+    kept_records,
     read_records,
     superseded_images,
     superseded_models,
@@ -168,11 +170,13 @@ def clean(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             fix="set engine_image_keep to 1 or more",
         )
     records = read_records(root / "releases")
-    models, left = superseded_models(root / "models", records, keep)
+    # Also what somebody started under labels of his own.
+    containers = docker.containers(label="")
+    models, left = superseded_models(root / "models", records, keep, containers)
     found = [
         *superseded_images(
             built_below(docker.images(), root / "jobs"),
-            docker.containers(),
+            containers,
             records,
             keep,
             parameters["keep_images"],
@@ -184,7 +188,7 @@ def clean(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         for one in found:
             remove(one, docker, root)
     removed = [vars(one) for one in found]
-    kept = [record.release for record in records[:keep]]
+    kept = [record.release for record in kept_records(records, keep, containers)]
     total = sum(one.bytes for one in found)
     without = f"; left, because no manifest is beside it: {', '.join(left)}" if left else ""
     return {

@@ -22,6 +22,7 @@ from ansible_collections.stt.engine.plugins.module_utils._clean import (
     Superseded,
     abandoned_staging,
     built_below,
+    kept_records,
     read_records,
     superseded_images,
     superseded_models,
@@ -136,6 +137,46 @@ def test_models_of_kept_releases_and_the_newest_unsealed_of_each_sort_stay(tmp_p
         "c-ct2-int8-1": ("made but never sealed", 5),
     }
     assert left == []
+
+
+def mounting(image_id: str, *sources: Path) -> dict[str, Any]:
+    """A container of an image with directories of the host in it."""
+    mounts = [{"Source": str(source), "Destination": "/x"} for source in sources]
+    return {"Image": f"sha256:{image_id}", "Mounts": mounts}
+
+
+def test_whatever_a_container_has_stays_whole_however_old_it_is(tmp_path: Path) -> None:
+    old, raw, older, newest = (model(tmp_path, name, 0) for name in ("old", "raw", "older", "new"))
+    model(tmp_path, "newer", 9)
+    compared = replace(record("a", 1, "a", old, raw), reference_image_id="sha256:r")
+    records = [record("d", 4, "d", newest), record("c", 3, "d", newest), compared]
+    records += [record("z", 0, "z", older)]
+    used = [mounting("a", old)]
+    found, left = superseded_models(tmp_path, records, 2, used)
+    assert ([Path(one.name) for one in found], left) == ([older], [])
+    assert [one.release for one in kept_records(records, 2, used)] == ["d", "c", "a"]
+    images = [image(name, day) for day, name in enumerate("zard", 1)]
+    gone = superseded_images(images, used, records, keep_releases=2, keep_images=0)
+    assert [one.name for one in gone] == ["sha256:z"]
+
+
+def test_the_mounted_model_tells_which_of_two_releases_runs(tmp_path: Path) -> None:
+    one, other = model(tmp_path, "one", 0), model(tmp_path, "other", 0)
+    records = [record("b", 2, "i", other), record("a", 1, "i", one)]
+    assert [r.release for r in kept_records(records, 0, [mounting("i", one)])] == ["a"]
+    assert [r.release for r in kept_records(records, 0, [mounting("i")])] == ["b", "a"]
+    assert kept_records(records, 0, [mounting("x", one)]) == []
+
+
+def test_a_model_that_is_mounted_stays_whatever_image_mounts_it(tmp_path: Path) -> None:
+    mounted, other = model(tmp_path, "mounted", 0), model(tmp_path, "mounted-not", 0)
+    model(tmp_path, "newer", 9)
+    link = tmp_path / "link"
+    link.symlink_to(mounted)
+    records = [record("a", 1, "a", mounted, other)]
+    for source in (mounted, mounted / "model.bin", link):
+        found, _left = superseded_models(tmp_path, records, 0, [mounting("x", source)])
+        assert [Path(one.name) for one in found] == [other]
 
 
 def test_the_newest_unsealed_conversion_of_every_quantization_stays(tmp_path: Path) -> None:
