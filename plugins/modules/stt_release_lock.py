@@ -108,7 +108,7 @@ expected_outputs:
   sample: {}
 accepted_transcripts:
   description:
-    - The accepted transcripts, after writing if O(state=present); empty when none was ever accepted.
+    - The accepted transcripts, after writing if O(state=present); empty when none ever was.
   returned: success
   type: dict
   sample: {}
