@@ -51,10 +51,10 @@ class Daemon:
 
     def stop(self) -> None:
         """End the engine."""
-        gone = f"! kill -0 $(cat {self.place}/pid) 2>/dev/null"
+        gone = "until ! kill -0 $number 2>/dev/null; do sleep 0.1; done"
         self.lab.ssh(
-            f"cd {self.place} && [ ! -e pid ] || {{ kill $(cat pid); "
-            f"timeout 30 sh -c {shlex.quote(f'until {gone}; do sleep 0.1; done')}; rm -f pid; }}"
+            f"cd {self.place} && [ ! -e pid ] || {{ export number=$(cat pid) && kill $number && "
+            f"timeout 30 sh -c {shlex.quote(gone)}; }}"
         )
 
 
@@ -94,7 +94,8 @@ def own_daemon(lab: Lab, size: str = "64m") -> Iterator[Daemon]:
         try:
             lab.ssh(
                 f"mkdir {place}/data && mount -t tmpfs -o size={size} tmpfs {place}/data && "
-                f"(setsid dockerd {options} > {place}/log 2>&1 < /dev/null &) && "
+                # Without a network of its own it would take away the bridge of the server's engine.
+                f"(setsid unshare --net dockerd {options} > {place}/log 2>&1 < /dev/null &) && "
                 f"timeout 60 sh -c {answers} || {{ tail {place}/log >&2; exit 1; }}"
             )
             yield daemon
