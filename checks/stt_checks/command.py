@@ -18,7 +18,9 @@ from typing import Any, NoReturn
 
 from . import catalogue
 from .child import perform
+from .control import PLACE, SURROUNDINGS
 from .registry import Check
+from .self_test import SelfTest, document_of, without_control
 from .settings import Settings, SettingsError, load_settings, read_spec
 from .supervisor import Supervisor
 
@@ -54,6 +56,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.result_fd is not None:
         perform(checks[0], replace(settings, scratch=options.scratch), options.result_fd)
     signal.signal(signal.SIGTERM, _stop)
+    if options.self_test is not None:
+        return _test_itself(options, settings)
     with tempfile.TemporaryDirectory(prefix="checks-") as scratch:
         command = [*_again(options), f"--scratch={scratch}"]
         return _run(replace(settings, scratch=Path(scratch)), checks, command)
@@ -85,6 +89,27 @@ def _run(settings: Settings, checks: Sequence[Check], command: Sequence[str]) ->
     return EXIT_PASSED if good else EXIT_FAILED
 
 
+def _test_itself(options: argparse.Namespace, settings: Settings) -> int:
+    """Show that gates can fail; 0 when each that was shown a fault failed for it."""
+    started = time.monotonic()
+    rows: list[dict[str, Any]] = []
+
+    def emit(row: dict[str, Any]) -> None:
+        rows.append(row)
+        _print(row)
+
+    document = document_of(settings, read_spec(_path(options.spec)))
+    test = SelfTest(document, settings, options.phase, Path(sys.argv[0]).resolve())
+    chosen = test.chosen(options.self_test, options.control, options.only)
+    planned = [{"control": control.name, "gates": gates} for control, gates in chosen]
+    _print({"planned": planned, "without": without_control()})
+    test.run(chosen, emit)
+    seconds = round(time.monotonic() - started, 3)
+    _print({"finished": {"rows": len(rows), "seconds": seconds}})
+    good = bool(rows) and all(row["as_planted"] or row["status"] == "skipped" for row in rows)
+    return EXIT_PASSED if good else EXIT_FAILED
+
+
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="checks",
@@ -97,6 +122,16 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", default=[], metavar="ID/NAME", help="run only these"
     )
+    parser.add_argument(
+        "--self-test",
+        nargs="?",
+        choices=(PLACE, SURROUNDINGS),
+        const=PLACE,
+        help="plant faults instead, and show that the checks that watch over them fail",
+    )
+    parser.add_argument(
+        "--control", action="append", default=[], metavar="NAME", help="plant only these faults"
+    )
     parser.add_argument("--list", action="store_true", help="list the checks and end")
     parser.add_argument("--result-fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
@@ -107,8 +142,12 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    spec = Path(options.spec) if options.spec is not None else None
-    return load_settings(read_spec(spec), models=options.models, clips=options.clips)
+    spec = read_spec(_path(options.spec))
+    return load_settings(spec, models=options.models, clips=options.clips)
+
+
+def _path(spec: str | None) -> Path | None:
+    return Path(spec) if spec is not None else None
 
 
 def _keep(spec: bytes) -> str:

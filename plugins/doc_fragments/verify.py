@@ -99,6 +99,19 @@ options:
     description: Whether a failed verdict fails the task. The results are returned either way.
     type: bool
     default: true
+  self_test:
+    description:
+      - Also show that the checks can fail. Faults are planted, in copies of the models and clips,
+        in the environment and in a container that is started wrongly, and every check that watches
+        over one has to fail and to name it. When one does not, the task fails, because a check
+        that cannot fail proves nothing. Not done in check mode, nor after a failed verdict.
+    type: bool
+    default: false
+  self_test_record:
+    description:
+      - File with RV(self_test) of an earlier run. Without O(self_test) it is returned, if it is
+        about the same checks in the same image.
+    type: path
   docker:
     description: The Docker command line client, by name or path.
     type: str

@@ -29,6 +29,7 @@ SHOWN_CHARACTERS = 80
 SHARED: dict[str, Option] = {
     "stt_root": {"type": "path"},
     "stt_language": {"type": "str", "choices": ["ko", "en"]},
+    "stt_self_test": {"type": "bool"},
 }
 SHARED_PREFIX = "stt_"
 # What is given with -e to one playbook and means nothing to another.

@@ -29,6 +29,7 @@ from ansible_collections.stt.engine.plugins.module_utils._report_checklist impor
 from ansible_collections.stt.engine.plugins.module_utils._report_quantizations import (
     quantization_rows,
 )
+from ansible_collections.stt.engine.plugins.module_utils._report_self_test import put_together
 from ansible_collections.stt.engine.plugins.module_utils._report_text import text
 
 FORMAT = 1
@@ -43,6 +44,7 @@ KEYS = (
     "phases",
     "checks",
     "planned",
+    "self_test",
     "image",
     "models",
     "failure",
@@ -106,6 +108,7 @@ def build_report(results: Mapping[str, Any], *, language: str, now: datetime) ->
         "criteria": criteria,
         "beyond": _lines(BEYOND, checks, language, stopped),
         "checks": final.checks,
+        "self_test": put_together(results.get("self_test") or []),
         "failure": failure and {"phase": failure["phase"] or _last_phase(phases), **_rest(failure)},
         "image": image,
         "models": models,

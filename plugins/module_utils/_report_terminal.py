@@ -14,6 +14,10 @@ from ansible_collections.stt.engine.plugins.module_utils._report import headline
 from ansible_collections.stt.engine.plugins.module_utils._report_quantizations import (
     quantization_table,
 )
+from ansible_collections.stt.engine.plugins.module_utils._report_self_test import (
+    is_told,
+    sentence,
+)
 from ansible_collections.stt.engine.plugins.module_utils._report_text import (
     moment,
     size,
@@ -165,6 +169,8 @@ def _end(report: Mapping[str, Any], page: str, language: str) -> Iterator[Line]:
         span = f"{moment(report['started'])} - {moment(report['finished'])}"
         yield Line(f"{text('started', language)} - {text('finished', language)}: {span}")
     yield Line(f"{text('gpu', language)}: {text('gpu_' + report['gpu'], language)}")
+    if is_told(report):
+        yield Line(f"{text('self_test', language)}: {sentence(report)}")
     yield Line(f"{text('next', language)}: {next_step(report)}", str(report["verdict"]))
     if page:
         yield Line(f"{text('report', language)}: {page}")

@@ -208,6 +208,27 @@ TEXTS: dict[str, dict[str, str]] = {
         "en": "{total} checks: passed {passed}, skipped {skipped}, failed {failed}, error {error}",
     },
     "changed": {"ko": "변경됨", "en": "changed"},
+    "self_test": {"ko": "검사 자체 시험", "en": "Self-test of the checks"},
+    "self_test_ran": {
+        "ko": "{ran}, 검사 {gates}개 중 {failed}개가 일부러 심은 결함에 실패함",
+        "en": "{ran}, {failed} of {gates} gates failed as planted",
+    },
+    "self_test_left_out": {"ko": ", 제외 {count}개", "en": ", {count} left out"},
+    "self_test_never": {
+        "ko": "이 검사로는 실행한 적이 없음",
+        "en": "never ran with these checks",
+    },
+    "self_test_note": {
+        "ko": (
+            "검사마다 결함을 일부러 심어, 그 검사가 실제로 실패하고 결함을 이름으로 짚는지 "
+            "확인한 결과입니다."
+        ),
+        "en": (
+            "Each gate was shown a fault that was planted on purpose, and had to fail and to "
+            "name it."
+        ),
+    },
+    "left_out": {"ko": "제외", "en": "left out"},
 }
 
 # What the files of a release are for.

@@ -72,32 +72,33 @@ def collect(
             complaints.append(f"two results for {' '.join(key)}")
         else:
             results[key] = message
-    ending = _ending(run, limit)
+    ended = ending(run, limit)
     checks = []
     for entry in planned:
         found = results.pop(result_key(entry), {})
-        checks.append(found or _lost(entry, ending))
+        checks.append(found or _lost(entry, ended))
     complaints += [f"a result that was not planned: {' '.join(key)}" for key in results]
     seen = {entry["id"] for entry in planned}
     absent = [step for step in steps if step not in seen]
     checks += [
-        _lost({"id": step, "name": suite}, f"no check of {step} was planned; {ending}")
+        _lost({"id": step, "name": suite}, f"no check of {step} was planned; {ended}")
         for step in absent
     ]
     announced = {result_key(entry) for entry in planned}
     checks += [
-        _lost({"id": step, "name": name}, f"it was not planned; {ending}")
+        _lost({"id": step, "name": name}, f"it was not planned; {ended}")
         for step, name in wanted
         if (step, name) not in announced
     ]
     if not any("finished" in message for message in run.messages):
-        complaints.append(f"the checks did not say that they are finished; {ending}")
+        complaints.append(f"the checks did not say that they are finished; {ended}")
     if complaints and not absent:
         checks.append(_lost({"id": steps[0], "name": suite}, "; ".join(complaints)))
     return planned, checks
 
 
-def _ending(run: ContainerRun, limit: float) -> str:
+def ending(run: ContainerRun, limit: float) -> str:
+    """How a container ended, in words."""
     if run.timed_out:
         return f"the container was stopped at the time limit of {limit:g} s"
     if run.out_of_memory:

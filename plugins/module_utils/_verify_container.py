@@ -34,6 +34,12 @@ from ansible_collections.stt.engine.plugins.module_utils._verify_request import 
 TEMPORARY = "rw,nosuid,nodev,size=1g,mode=1777"
 # Where nothing of the image can lie, for checks that read everything that it has in /tmp too.
 SCRATCH = "/checks/scratch"
+# What shows that the checks of isolation can fail is started with none of it.
+SURROUNDINGS = "surroundings"
+ISOLATION = ("--read-only", "--network=none")
+# The host's network is there on every engine; a bridge may be switched off.
+WRONG_ISOLATION = ("--network=host",)
+HIDDEN_DEVICES = "-1"
 # Threads count too: a host with many cores starts hundreds of them.
 PIDS_LIMIT = 8192
 LABEL = f"{OWNER_LABEL}={OWNER}"
@@ -66,7 +72,8 @@ class Part:
 
     ``everything`` is for checks that read every file of the image: they may, as root, and nothing
     is mounted over the image's own directories. ``only`` are the checks to run, by id and name, and
-    ``layers`` what it gets to see of the image's layers.
+    ``layers`` what it gets to see of the image's layers. With ``self_test`` faults are planted for
+    the checks: within this container, or by starting it wrongly.
     """
 
     image_id: str
@@ -75,6 +82,12 @@ class Part:
     only: tuple[tuple[str, str], ...] = ()
     python: str = "python3"
     layers: Layers = field(default_factory=Layers)
+    self_test: str = ""
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it is to be everything that a container of checks must not be."""
+        return self.self_test == SURROUNDINGS
 
 
 class CheckContainer:
@@ -119,7 +132,7 @@ class CheckContainer:
 
     def arguments(self, *, gpu: bool) -> list[str]:
         """The arguments of docker run; nothing of the host can be written from inside."""
-        request = self.request
+        request, part = self.request, self.part
         suffix = ":ro,z" if self._selinux() else ":ro"
         arguments = [
             "run",
@@ -127,8 +140,7 @@ class CheckContainer:
             f"--name={self.name}",
             f"--label={LABEL}",
             f"--label={PLACE_LABEL}={self.place}",
-            "--read-only",
-            "--network=none",
+            *(WRONG_ISOLATION if part.wrong else ISOLATION),
             "--cap-drop=ALL",
             "--security-opt=no-new-privileges",
             f"--memory={request.memory_bytes}",
@@ -137,25 +149,29 @@ class CheckContainer:
             "--ulimit=core=0",
             "--log-driver=none",
             "--no-healthcheck",
-            f"--env=CUDA_VISIBLE_DEVICES={VISIBLE_DEVICES}",
+            f"--env=CUDA_VISIBLE_DEVICES={HIDDEN_DEVICES if part.wrong else VISIBLE_DEVICES}",
         ]
         if gpu:
             arguments += ["--gpus=all", "--env=NVIDIA_DRIVER_CAPABILITIES=compute,utility"]
-        if self.part.everything:
-            arguments += ["--user=0", "--cap-add=DAC_OVERRIDE", f"--env=TMPDIR={SCRATCH}"]
-            arguments.append(f"--tmpfs={SCRATCH}:{TEMPORARY}")
+        if part.everything or part.wrong:
+            arguments += ["--user=0", f"--env=TMPDIR={SCRATCH}", f"--tmpfs={SCRATCH}:{TEMPORARY}"]
+            arguments.append("--tmpfs=/tmp:ro" if part.wrong else "--cap-add=DAC_OVERRIDE")
         else:
             arguments += [f"--user={request.uid}", f"--tmpfs=/tmp:{TEMPORARY}"]
         for place, path in request.mounts().items():
             arguments.append(f"--volume={path}:{place}{suffix}")
-        for place, path in self.part.layers.mounts.items():
-            marked = ":ro" if self.part.layers.of_engine else suffix
+        for place, path in part.layers.mounts.items():
+            marked = ":ro" if part.layers.of_engine else suffix
             arguments.append(f"--volume={path}:{place}{marked}")
         for name, place in self._volumes().items():
-            arguments.append(f"--volume={self._volume(name)}:{place}")
+            writable = ":ro" if part.wrong else ""
+            arguments.append(f"--volume={self._volume(name)}:{place}{writable}")
+        return [*arguments, f"--entrypoint={part.python}", part.image_id, *self._command()]
+
+    def _command(self) -> list[str]:
         only = [f"--only={step}/{name}" for step, name in self.part.only]
-        command = ["/checks/checks.pyz", f"--phase={request.phase}", "--spec=-", *only]
-        return [*arguments, f"--entrypoint={self.part.python}", self.part.image_id, *command]
+        mode = [f"--self-test={self.part.self_test}"] if self.part.self_test else []
+        return ["/checks/checks.pyz", f"--phase={self.request.phase}", "--spec=-", *only, *mode]
 
     def _volumes(self) -> Mapping[str, str]:
         return {} if self.part.everything else VOLUMES

@@ -92,7 +92,7 @@ class PhaseRun:
     def judge_image(self, image: Mapping[str, Any], base: BaseImage) -> Judged:
         """Phase R2: what the image adds to its base, then what is installed in it."""
         container = f"{self.request.container}-base"
-        content = read_base(self.docker, base, container, self._time_left())
+        content = read_base(self.docker, base, container, self.time_left())
         document = {
             **self._document(self.subject),
             "image": describe_image(self.docker, image),
@@ -158,7 +158,7 @@ class PhaseRun:
     def _run(
         self, part: Part, document: Mapping[str, Any], wanted: Sequence[tuple[str, str]]
     ) -> Judged:
-        request = replace(self.request, timeout=self._time_left())
+        request = replace(self.request, timeout=self.time_left())
         run = CheckContainer(self.docker, request, part).run(document, gpu=self.gpu, log=self.log)
         steps = list(dict.fromkeys(step for step, _name in part.only)) or STEPS[request.phase]
         suite = f"{SUITE}_{part.name}" if part.name else SUITE
@@ -169,7 +169,8 @@ class PhaseRun:
         """How long it has taken."""
         return round(time.monotonic() - self.started, 3)
 
-    def _time_left(self) -> float:
+    def time_left(self) -> float:
+        """What all containers that are yet to come may take together."""
         # Never nothing: whoever is late is told by the container that is stopped at once.
         return max(1.0, self.request.timeout - self.seconds())
 

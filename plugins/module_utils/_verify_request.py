@@ -99,8 +99,14 @@ def _arguments(models: Mapping[str, Any], more: Mapping[str, Mapping[str, Any]])
         "logs_directory": {"type": "path"},
         "reuse": {"type": "path"},
         "fail_on_verdict": {"type": "bool", "default": True},
+        "self_test": {"type": "bool", "default": False},
+        "self_test_record": {"type": "path"},
         "docker": {"type": "str", "default": "docker"},
     }
+
+
+def _optional_path(value: str | None) -> Path | None:
+    return Path(value) if value else None
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,8 @@ class VerifyRequest:
     base: str = ""
     reference_image: str = ""
     real_time_factor_limit: float = 0.0
+    self_test: bool = False
+    self_test_record: Path | None = None
 
     @classmethod
     def from_params(cls, phase: Phase, params: Mapping[str, Any]) -> VerifyRequest:
@@ -189,8 +197,8 @@ class VerifyRequest:
             deadline=params["deadline"],
             docker=params["docker"],
             expected={key: value for key, value in params["expected"].items() if value is not None},
-            logs_directory=Path(params["logs_directory"]) if params["logs_directory"] else None,
-            reuse=Path(params["reuse"]) if params["reuse"] else None,
+            logs_directory=_optional_path(params["logs_directory"]),
+            reuse=_optional_path(params["reuse"]),
             alternatives=tuple(
                 Alternative(one["quantization"], Path(one["path"] or ""))
                 for one in models.get("alternatives") or ()
@@ -198,6 +206,8 @@ class VerifyRequest:
             base=params.get("base") or "",
             reference_image=(params.get("reference_image") or "") if phase != "R2" else "",
             real_time_factor_limit=params.get("real_time_factor_limit") or 0.0,
+            self_test=bool(params.get("self_test")),
+            self_test_record=_optional_path(params.get("self_test_record")),
         )
 
     @property

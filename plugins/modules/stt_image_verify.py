@@ -313,6 +313,59 @@ reuse_key:
   returned: always
   type: dict
   sample: {"phase": "R4", "image": "sha256:766b9c3d907a", "gpu": "auto, 0 devices"}
+self_test:
+  description:
+    - What showed that the checks can fail, now or at the time RV(self_test.ran); empty when nothing
+      did with these checks in this image. Keep it for O(self_test_record).
+  returned: always
+  type: dict
+  contains:
+    ran:
+      description: When, in UTC.
+      type: str
+      returned: when it ran
+      sample: "2026-01-31T08:20:00Z"
+    controls:
+      description: How many faults were planted.
+      type: int
+      returned: when it ran
+      sample: 14
+    gates:
+      description: How many checks were shown a fault.
+      type: int
+      returned: when it ran
+      sample: 27
+    failed_as_planted:
+      description: How many of them failed on every fault that is theirs, and named it.
+      type: int
+      returned: when it ran
+      sample: 27
+    left_out:
+      description: Checks that nothing could be planted for here, each with C(gate) and C(reason).
+      type: list
+      elements: dict
+      returned: when it ran
+      sample: []
+    rows:
+      description:
+        - Every fault and check, with C(gate), C(control), C(planted), C(status), C(found) and
+          C(as_planted).
+      type: list
+      elements: dict
+      returned: when it ran
+      sample:
+        - gate: R4.2/models_hashes
+          control: flipped_weight
+          planted: one flipped bit of a weight in model.bin
+          status: failed
+          found: "1 files differ: model.bin has SHA-256 ..."
+          as_planted: true
+    wrong:
+      description: The rows of checks that did not fail as planted; then the task fails.
+      type: list
+      elements: dict
+      returned: when it ran
+      sample: []
 skip_reason:
   description: What is missing.
   returned: in check mode when there is nothing to judge yet
@@ -323,11 +376,15 @@ skip_reason:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
-from ansible_collections.stt.engine.plugins.module_utils._verify import failure_message, verify
+from ansible_collections.stt.engine.plugins.module_utils._verify import (
+    failure_message,
+    verify,
+)
 from ansible_collections.stt.engine.plugins.module_utils._verify_request import (
     VerifyRequest,
     image_arguments,
 )
+from ansible_collections.stt.engine.plugins.module_utils._verify_self_test import refuse_useless
 
 
 def main() -> None:
@@ -341,6 +398,7 @@ def main() -> None:
     try:
         request = VerifyRequest.from_params(phase, module.params)
         result = verify(request, check_mode=module.check_mode)
+        refuse_useless(result)
     except SttError as error:
         module.fail_json(**error.result())
     if result["verdict"] == "failed" and module.params["fail_on_verdict"]:

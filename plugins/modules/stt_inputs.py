@@ -14,7 +14,8 @@ description:
     must be in that role's argument specification; a near miss is named.
   - Every value given must satisfy its specification, templates evaluated. A template that cannot be
     evaluated is a problem.
-  - C(stt_root) must be an absolute path and C(stt_language) one of C(ko) and C(en).
+  - C(stt_root) must be an absolute path and C(stt_language) one of C(ko) and C(en);
+    C(stt_self_test) is a boolean.
   - All problems are reported at once, one sentence each.
   - Runs on the controller only, as an action; it connects to nothing and changes nothing.
 options:

@@ -17,6 +17,7 @@ from ansible_collections.stt.engine.plugins.module_utils._report import headline
 from ansible_collections.stt.engine.plugins.module_utils._report_quantizations import (
     quantization_table,
 )
+from ansible_collections.stt.engine.plugins.module_utils._report_self_test import sentence
 from ansible_collections.stt.engine.plugins.module_utils._report_text import (
     duration,
     moment,
@@ -59,6 +60,8 @@ def page(report: Mapping[str, Any]) -> str:
         quantizations=quantization_table(report) if report["quantizations"] else None,
         transcripts=transcripts(report, language),
         groups=groups,
+        self_test=sections.self_test(report, language),
+        self_test_sentence=sentence(report),
         identity=sections.identity(report, language),
         files=sections.files(report, language),
     )

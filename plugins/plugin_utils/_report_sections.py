@@ -13,6 +13,9 @@ from ansible_collections.stt.engine.plugins.module_utils._check_titles import (
     check_title,
 )
 from ansible_collections.stt.engine.plugins.module_utils._report import CHECKLIST_ID
+from ansible_collections.stt.engine.plugins.module_utils._report_self_test import (
+    is_told as is_told_of,
+)
 from ansible_collections.stt.engine.plugins.module_utils._report_text import (
     FILES,
     is_told,
@@ -153,6 +156,24 @@ def check_groups(report: Mapping[str, Any], language: str) -> list[Section]:
         for group in groups
         if group["checks"]
     ]
+
+
+def self_test(report: Mapping[str, Any], language: str) -> Section | None:
+    """What was planted for each gate and what it said, and which gates were left out."""
+    if not is_told_of(report):
+        return None
+    shown = report["self_test"] or {"rows": [], "left_out": []}
+    return {
+        "rows": [
+            {**row, **_gate(row["gate"], language)} for row in shown["rows"] if row["as_planted"]
+        ],
+        "left_out": [{**one, **_gate(one["gate"], language)} for one in shown["left_out"]],
+    }
+
+
+def _gate(key: str, language: str) -> dict[str, str]:
+    step, _slash, name = key.partition("/")
+    return {"title": check_title({"id": step, "name": name}, language), "id": step, "name": name}
 
 
 def identity(report: Mapping[str, Any], language: str) -> list[Section]:

@@ -68,7 +68,8 @@ def sentences(variables: dict[str, Any], **options: Any) -> list[str]:
         ),
         (
             {"stt_rooot": "/opt/stt"},
-            "stt_rooot: found a variable that nothing reads; needed one of stt_language, stt_root; "
+            "stt_rooot: found a variable that nothing reads; needed one of stt_language, stt_root, "
+            "stt_self_test; "
             "fix: did you mean stt_root?",
         ),
         (

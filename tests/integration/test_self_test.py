@@ -1,0 +1,135 @@
+# Copyright (c) stt.engine contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checks show in a real engine image that they can fail, and one that cannot is found out."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.verify_host import NAME, RUN, VerifyHost, check_archive
+
+# Shown in every run of the tests; the lab has no GPU to hide, so a policy requires one.
+FOUR = {
+    "flipped_weight": "R5.8/encoder_agreement",
+    "wrong_tokenizer": "R5.1/same_tokenizer",
+    "swapped_transcripts": "R5.5/faster_whisper_texts",
+    "missing_gpu": "R4.3/cuda_available",
+}
+DEAD = """
+from stt_checks import catalogue
+from stt_checks.outcome import Outcome
+
+living = catalogue.checks
+
+
+def checks(*arguments):
+    from dataclasses import replace
+
+    return [
+        replace(check, run=lambda *_any: Outcome("passed", "all is well"))
+        if check.key == "R4.2/models_present"
+        else check
+        for check in living(*arguments)
+    ]
+
+
+catalogue.checks = checks
+"""
+
+
+def dead_archive() -> bytes:
+    """The check archive with one gate in it that passes whatever it is shown."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(check_archive())) as whole, zipfile.ZipFile(packed, "w") as out:
+        for name in whole.namelist():
+            data = whole.read(name).decode()
+            if name == "__main__.py":
+                data = data.replace("from stt_checks.command", f"{DEAD}\nfrom stt_checks.command")
+            out.writestr(name, data)
+    return packed.getvalue()
+
+
+@pytest.fixture
+def other_archive(host: VerifyHost) -> Iterator[None]:
+    """Whatever a test puts in the archive's place goes at its end."""
+    yield
+    host.put({"checks.pyz": check_archive()}, "checks")
+
+
+def test_the_four_of_every_day_fail_as_planted(
+    host: VerifyHost, image: str, converted: dict[str, Any]
+) -> None:
+    spec = {
+        "container": True,
+        "models": {"root": "/app/models", "ctranslate2": "ctranslate2_model", "transformers": NAME},
+        "clips": "/checks/clips",
+        "expected": {"quantization": "int8_float16"},
+    }
+    places = {
+        converted["path"]: "/app/models/ctranslate2_model",
+        host.source: f"/app/models/{NAME}",
+        f"{host.directory}/checks/checks.pyz": "/checks/checks.pyz",
+        f"{host.directory}/clips": "/checks/clips",
+    }
+    volumes = " ".join(f"--volume {path}:{place}:ro" for path, place in places.items())
+    # One gate of each: the whole of it runs among the long tests.
+    only = " ".join(f"--control {name} --only {gate}" for name, gate in FOUR.items())
+    printed = host.ssh(
+        f"{RUN} {volumes} --entrypoint python3 {shlex.quote(image)} "
+        f"/checks/checks.pyz --spec - --self-test {only} || [ $? = 1 ]",
+        json.dumps(spec).encode(),
+    )
+    rows = [json.loads(line) for line in printed.splitlines()][1:-1]
+    shown = {(row["control"], f"{row['id']}/{row['name']}"): row for row in rows}
+    assert shown.keys() >= set(FOUR.items())
+    assert all(row["as_planted"] for row in rows), rows
+
+
+@pytest.mark.long
+def test_every_gate_of_a_release_fails_as_planted(
+    host: VerifyHost, image: str, converted: dict[str, Any]
+) -> None:
+    """And what showed it is told later by who does not ask again."""
+    clips = {"clips": f"{host.directory}/clips"}
+    seconds = 0.0
+    for module, changes in (("stt_image_verify", {}), ("stt_model_verify", clips)):
+        done = host.verify(module, image, converted["path"], self_test=True, **changes)
+        assert not done.get("failed"), done["msg"]
+        shown = done["self_test"]
+        assert shown["wrong"] == shown["left_out"] == []
+        assert shown["failed_as_planted"] == shown["gates"] == len(done["planned"])
+        seconds += shown["seconds"]
+        record = f"{host.directory}/{module}.json"
+        host.ssh(f"cat > {record}", json.dumps(shown).encode())
+        kept = f"{host.directory}/verdict.json"
+        host.ssh(f"cat > {kept}", json.dumps(done).encode())
+        again = host.verify(
+            module, image, converted["path"], self_test_record=record, reuse=kept, **changes
+        )
+        assert (again["reused"], again["self_test"]) == (True, shown)
+    # On two cores it takes about 50 s; four times that is somebody else's load.
+    assert seconds < 240
+    assert host.containers() == []
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("other_archive")
+def test_a_gate_that_cannot_fail_stops_a_release(
+    host: VerifyHost, image: str, converted: dict[str, Any]
+) -> None:
+    host.put({"checks.pyz": dead_archive()}, "checks")
+    done = host.verify("stt_image_verify", image, converted["path"], self_test=True)
+    assert done["failed"] is True
+    assert done["verdict"] == "passed"
+    assert done["msg"].startswith("self-test of the checks of R4: found 1 of ")
+    assert "R4.2/models_present passed although a model.bin of 0 bytes was planted" in done["msg"]
+    assert "all is well" in done["msg"]
+    assert [row["gate"] for row in done["self_test"]["wrong"]] == ["R4.2/models_present"]
+    assert host.containers() == []
