@@ -124,6 +124,8 @@ TITLES: dict[str, tuple[str, str]] = {
     "R6.3/seal_proven": ("봉인과 서명 재검증", "Seal and signatures proven"),
     "R6.3/image_as_sealed": ("봉인된 이미지와 일치", "Image is the sealed one"),
     "R6.3/models_as_sealed": ("봉인된 모델과 일치", "Models are the sealed ones"),
+    "R6.3/service_as_sealed": ("실행 중인 서비스 동일", "Running service is the sealed one"),
+    "R6.3/service_answers": ("실행 중인 서비스의 응답", "Running service answers"),
     "R6.3/checklist": ("최종 체크리스트 완료", "Closing checklist complete"),
 }
 # A result that speaks of the run of checks itself may stand in any step.

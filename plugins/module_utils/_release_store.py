@@ -58,16 +58,20 @@ def sealed_releases(root: Path) -> list[SealedRelease]:
 def choose(root: Path, name: str, releases: list[SealedRelease]) -> SealedRelease:
     """The release of a name; ``latest`` is what the link of that name points at."""
     link = root / LATEST
-    wanted = link.readlink().name if name == LATEST and link.is_symlink() else name
+    linked = name == LATEST and link.is_symlink()
+    wanted = link.readlink().name if linked else name
     for release in releases:
         if release.id == wanted:
             return release
-    if name == LATEST and releases:
+    if name == LATEST and releases and not linked:
         return releases[0]
     known = ", ".join(release.id for release in releases) or "none"
+    there = bool(wanted) and (root / wanted / FILE_NAME).exists()
     raise SttError(
-        f"release {name}",
-        found=f"no sealed release of that name in {root}",
+        f"release {wanted}",
+        found=f"no {FILE_NAME} in {root / wanted} that can be read as this release's"
+        if there
+        else f"no sealed release of that name in {root}",
         needed=f"one of the sealed releases there: {known}",
         fix="name one of them, or the directory they are in with -e release_seal_directory=DIR",
     )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.service_container import ServiceContainer
-from tests.integration.verify_host import VerifyHost
+from tests.integration.verify_host import CLIPS, VerifyHost
 from tests.unit.stt_engine.hostile import flac_silence, mp4
 
 # Python, the libraries and the model settle before this many requests.
@@ -38,6 +39,20 @@ def test_it_runs_as_production_does(service: ServiceContainer) -> None:
     assert service.host.ssh(f"docker exec {service.name} id -u").strip() == "2000"
     assert (service.model["device"], service.model["compute_type"]) == ("cpu", "float32")
     assert service.model["quantization"] == "int8_float16"
+
+
+def test_it_is_judged_as_it_runs(service: ServiceContainer, converted: dict[str, Any]) -> None:
+    clip = {"name": "en-greeting.flac", "text": "Good morning, thank you for calling."}
+    content = base64.b64encode((CLIPS / clip["name"]).read_bytes()).decode()
+    known = {"image_id": service.inspect()["Image"], "model": converted["path"]}
+    given = {**known, "recording": {**clip, "content": content}}
+    sealed, answers = service.host.module("stt_service_verify", given)["checks"]
+
+    # Its code is the checkout's, so it is not what was sealed; it answers all the same.
+    assert sealed["status"] == "failed"
+    told = f"{service.name}: {service.host.directory}/stt_engine mounted over /app/stt_engine"
+    assert sealed["found"] == told
+    assert (answers["status"], f"{clip['text']!r} on cpu" in answers["found"]) == ("passed", True)
 
 
 def test_many_clients_lose_nothing(service: ServiceContainer) -> None:

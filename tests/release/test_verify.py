@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,12 @@ def records(directory: Path) -> list[dict[str, Any]]:
 
 def snapshot(directory: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_a_release_that_is_not_there_and_hosts_that_are_not_are_told(lab: Lab) -> None:
+    run = verify(lab, lab.releases, hosts="prod")
+    assert run.rc != 0
+    assert "inventory group prod: found no such group" in " ".join(run.output.split())
 
 
 @pytest.fixture
@@ -66,15 +75,45 @@ def test_a_damaged_release_is_refuted_before_the_server_is_asked(lab: Lab, seale
     assert [record["verdict"] for record in records(releases)] == ["failed"]
 
 
+@contextmanager
+def serving(lab: Lab) -> Iterator[str]:
+    """The newest release, started by hand as docs/service.md says, on a network of its own."""
+    name = f"stt-test-verify-{uuid.uuid4().hex[:8]}"
+    record = f"/opt/stt/releases/{lab.newest().name}/release.json"
+    models = json.loads(lab.ssh(f"cat {record}"))["models"]
+    (model,) = [path for path in models if "-ct2-" in path]
+    lab.ssh(
+        f"docker network create {name} && docker run --detach --name {name} --network {name} "
+        "--publish 127.0.0.1::8003 --user 2000 --read-only --tmpfs /tmp --cap-drop ALL "
+        "--security-opt no-new-privileges --env STT_DEVICE=cpu --env STT_CPU_THREADS=1 "
+        f"--env STT_COMPUTE_TYPE=int8_float32 --volume {model}:/app/models/ctranslate2_model:ro "
+        f"stt-engine:{lab.newest().name}"
+    )
+    try:
+        healthy = f"docker exec {name} python3 -m stt_engine.healthcheck"
+        lab.ssh(f"timeout 100 sh -c 'until {healthy}; do sleep 1; done'")
+        yield name
+    finally:
+        lab.ssh(f"docker rm --force {name} && docker network rm {name}")
+
+
 @pytest.mark.long
 def test_a_release_is_proven_again_without_building(lab: Lab) -> None:
     made = lab.play()
     assert made.rc == 0, made.output[-6000:]
     before = snapshot(lab.newest())
-    run = verify(lab, lab.releases, release=lab.newest().name)
+    with serving(lab) as name:
+        started = lab.ssh(f"docker inspect --format '{{{{.State.StartedAt}}}}' {name}")
+        run = verify(lab, lab.releases)
+        assert lab.ssh(f"docker inspect --format '{{{{.State.StartedAt}}}}' {name}") == started
     assert run.rc == 0, run.output[-6000:]
-    assert "proven again: seal, image, models, R4 and R5" in " ".join(run.output.split())
+    told = " ".join(run.output.split())
+    assert f"{lab.newest().name} (the container {name} runs it) on lab-build: proven again" in told
+    assert "proven again: seal, image, models, R4 and R5; what serves: " + name in told
     (record,) = records(lab.releases)
+    service = {one["name"]: one for one in record["checks"] if one["name"].startswith("service_")}
+    assert service["service_as_sealed"]["status"] == "passed"
+    assert service["service_answers"]["status"] == "passed"
     assert (record["verdict"], record["failure"]) == ("passed", {})
     steps = {check["id"] for check in record["checks"]}
     assert steps >= {"R4.1", "R4.2", "R4.3", "R5.1", "R5.2", "R5.5", "R5.6", "R5.7", "R6.3"}

@@ -70,6 +70,13 @@ def test_an_unknown_name_is_told_with_the_known_ones(root: Path, name: str) -> N
         choose(root, name, sealed_releases(root))
 
 
+def test_a_manifest_that_cannot_be_read_is_never_passed_over(root: Path) -> None:
+    (root / "a" / "manifest.json").write_text("{")
+    for name in ("a", "latest"):
+        with pytest.raises(SttError, match=r"release a: found no manifest.json in .*/a that can"):
+            choose(root, name, sealed_releases(root))
+
+
 def test_where_there_is_none_that_is_said(tmp_path: Path) -> None:
     with pytest.raises(SttError, match=r"release latest: found no sealed .*there: none; fix"):
         choose(tmp_path, "latest", [])
