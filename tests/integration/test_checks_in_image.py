@@ -9,6 +9,7 @@ that must see it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 import struct
@@ -215,7 +216,11 @@ def test_a_flipped_weight_fails_by_numbers_and_by_hash(
 ) -> None:
     """The file stays well-formed and loads, but it hears other words."""
     host.weaken(copy)
-    known = {"ctranslate2": converted["files"], "transformers": []}
+    original = [
+        {"path": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in tiny_model().items()
+    ]
+    known = {"ctranslate2": converted["files"], "transformers": original}
     results = check(
         host,
         image,
