@@ -165,7 +165,8 @@ class Supervisor:
             return Outcome(
                 "error",
                 f"the check's process crashed with {name}{while_doing}",
-                "a native library aborted: its message is in the check's output and in the log",
+                "read in the check's output what the library said before it ended, and replace its "
+                "package",
             )
         code = os.WEXITSTATUS(ended.status)
         if ended.outcome is None:
