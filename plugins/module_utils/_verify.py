@@ -14,6 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from ansible_collections.stt.engine.plugins.module_utils._accepted_transcripts import (
+    accept,
+    require_model,
+)
 from ansible_collections.stt.engine.plugins.module_utils._check_result import sentence, verdict
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
@@ -30,6 +34,8 @@ from ansible_collections.stt.engine.plugins.module_utils._verify_request import 
     VerifyRequest,
 )
 from ansible_collections.stt.engine.plugins.module_utils._verify_self_test import (
+    plant_in_image,
+    plant_in_models,
     read_record,
     show_failures,
 )
@@ -76,6 +82,8 @@ def verify(request: VerifyRequest, *, check_mode: bool) -> dict[str, Any]:
             return _not_yet(str(absent))
         raise
     subject = describe_subject(request, images.judged)
+    if request.accept_transcripts:
+        require_model(**subject.model)
     key = reuse_key(
         request,
         subject,
@@ -84,13 +92,29 @@ def verify(request: VerifyRequest, *, check_mode: bool) -> dict[str, Any]:
     )
     result = read_verdict(request.reuse, key)
     if result is None:
-        result = _run(docker, request, images, subject, key, write_log=not check_mode)
-    asked = request.self_test and not check_mode and request.phase != "R2"
-    asked = asked and result["verdict"] == "passed"
-    if asked:
+        result = _judge(docker, request, images, subject, key, write_log=not check_mode)
+    if request.self_test and not check_mode and result["verdict"] == "passed":
         result["self_test"] = _test_itself(docker, request, images, subject, result["checks"])
     else:
         result["self_test"] = read_record(request, subject.image_id)
+    return result
+
+
+def _judge(
+    docker: DockerCli,
+    request: VerifyRequest,
+    images: Images,
+    subject: Subject,
+    key: Mapping[str, str],
+    *,
+    write_log: bool,
+) -> dict[str, Any]:
+    """Run the checks; what was heard and may be accepted goes with a verdict that passed."""
+    result = _run(docker, request, images, subject, key, write_log=write_log)
+    if request.accept_transcripts and result["verdict"] == "passed":
+        result["accepted_transcripts"] = accept(
+            subject.model, result["checks"], result["judged"], request.accepted_transcripts
+        )
     return result
 
 
@@ -217,7 +241,11 @@ def _test_itself(
         stack.enter_context(_alone(request))
         log = stack.enter_context(_log(request, datetime.now(UTC), True, "-self-test"))
         phase = PhaseRun(docker, request, subject, gpu, log)
-        return show_failures(phase, checks, images.reference)
+        if images.base is not None:
+            found = plant_in_image(phase, images.judged, images.base)
+        else:
+            found = plant_in_models(phase, images.reference)
+        return show_failures(phase, checks, found)
 
 
 def take_components(checks: Sequence[dict[str, Any]]) -> list[dict[str, str]]:

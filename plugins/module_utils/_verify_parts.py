@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
+from ansible_collections.stt.engine.plugins.module_utils._accepted_transcripts import CHECK
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._verify_base import BaseImage, read_base
 from ansible_collections.stt.engine.plugins.module_utils._verify_collect import (
@@ -91,6 +93,17 @@ class PhaseRun:
 
     def judge_image(self, image: Mapping[str, Any], base: BaseImage) -> Judged:
         """Phase R2: what the image adds to its base, then what is installed in it."""
+        judged = Judged()
+        with self.image_parts(image, base) as parts:
+            for part, document, gates in parts:
+                judged.add(self._run(part, document, [(GATES, name) for name in gates]))
+        return judged
+
+    @contextmanager
+    def image_parts(
+        self, image: Mapping[str, Any], base: BaseImage
+    ) -> Iterator[list[tuple[Part, Mapping[str, Any], Sequence[str]]]]:
+        """The containers of phase R2: what each is, is told and has to judge."""
         container = f"{self.request.container}-base"
         content = read_base(self.docker, base, container, self.time_left())
         document = {
@@ -106,38 +119,25 @@ class PhaseRun:
             "packages": content.packages,
         }
         few = {path: one for path, one in content.files.items() if path.endswith(DESCRIPTIONS)}
+        image_id, python = self.subject.image_id, self.subject.python
         with layers_of(self.docker, image, len(base.layers)) as layers:
-            judged = self._run(
-                Part(
-                    self.subject.image_id,
-                    FILES,
-                    everything=True,
-                    python=self.subject.python,
-                    layers=layers,
+            files = {"part": FILES, "base": {**told, "files": content.files}}
+            engine = {"part": ENGINE, "base": {**told, "files": few}}
+            yield [
+                (
+                    Part(image_id, FILES, everything=True, python=python, layers=layers),
+                    {**document, **layers.told, **files},
+                    GATES_OF_FILES,
                 ),
-                {
-                    **document,
-                    **layers.told,
-                    "part": FILES,
-                    "base": {**told, "files": content.files},
-                },
-                [(GATES, name) for name in GATES_OF_FILES],
-            )
-        judged.add(
-            self._run(
-                Part(self.subject.image_id, python=self.subject.python),
-                {**document, "part": ENGINE, "base": {**told, "files": few}},
-                [(GATES, name) for name in GATES_OF_ENGINE],
-            )
-        )
-        return judged
+                (Part(image_id, python=python), {**document, **engine}, GATES_OF_ENGINE),
+            ]
 
     def judge_models(self, reference: Mapping[str, Any] | None) -> Judged:
         """Phases R4 and R5; what the image has no packages for is judged in the reference image."""
         judged = self._run(
             Part(self.subject.image_id, python=self.subject.python),
             self._document(self.subject),
-            self.subject.comparison(),
+            [*self.subject.comparison(), *([CHECK] if self.request.accept_transcripts else ())],
         )
         keys = lacking_keys(judged.checks)
         if reference is None or not keys:

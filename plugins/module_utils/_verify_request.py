@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ansible_collections.stt.engine.plugins.module_utils._accepted_transcripts import (
+    read_record,
+)
 from ansible_collections.stt.engine.plugins.module_utils._convert import QUANTIZATIONS
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 
@@ -69,6 +72,8 @@ def model_arguments() -> dict[str, Any]:
     specification = _arguments(options, {})
     specification["models"]["required"] = True
     specification["clips"] = {"type": "path"}
+    specification["accepted_transcripts"] = {"type": "dict", "default": {}}
+    specification["accept_transcripts"] = {"type": "bool", "default": False}
     specification["real_time_factor_limit"] = {"type": "float", "default": 0.0}
     return specification
 
@@ -145,6 +150,8 @@ class VerifyRequest:
     alternatives: tuple[Alternative, ...] = ()
     base: str = ""
     reference_image: str = ""
+    accepted_transcripts: Mapping[str, Any] = field(default_factory=dict)
+    accept_transcripts: bool = False
     real_time_factor_limit: float = 0.0
     self_test: bool = False
     self_test_record: Path | None = None
@@ -205,6 +212,8 @@ class VerifyRequest:
             ),
             base=params.get("base") or "",
             reference_image=(params.get("reference_image") or "") if phase != "R2" else "",
+            accepted_transcripts=read_record(params.get("accepted_transcripts")),
+            accept_transcripts=bool(params.get("accept_transcripts")),
             real_time_factor_limit=params.get("real_time_factor_limit") or 0.0,
             self_test=bool(params.get("self_test")),
             self_test_record=_optional_path(params.get("self_test_record")),

@@ -72,6 +72,7 @@ class Subject:
     manifests: Mapping[str, list[dict[str, Any]] | None]
     repository: str
     alternatives: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    commit: str = ""
 
     @property
     def python(self) -> str:
@@ -79,6 +80,15 @@ class Subject:
         program = PurePosixPath(self.service_command[0] if self.service_command else "")
         named = program.is_absolute() and program.name.startswith("python")
         return str(program) if named else PYTHON
+
+    @property
+    def model(self) -> dict[str, str]:
+        """What names the model that is served; empty where no manifest tells."""
+        return {
+            "repository": self.repository,
+            "commit": self.commit,
+            "quantization": str(self.expected.get("quantization", "")),
+        }
 
     def comparison(self) -> list[tuple[str, str]]:
         """The checks that compare conversions, as the container must plan them; often none."""
@@ -128,6 +138,7 @@ def describe_subject(request: VerifyRequest, image: Mapping[str, Any]) -> Subjec
         },
         repository=str((original or {}).get("repository", "")),
         alternatives=judge_alternatives(request, converted, expected.get("quantization")),
+        commit=str((original or {}).get("commit", "")),
     )
 
 
@@ -221,6 +232,8 @@ def specification(request: VerifyRequest, subject: Subject, *, gpu_given: bool) 
         "container": True,
         "models": _described_models(request, subject),
         "clips": "/checks/clips" if request.clips is not None else None,
+        "accepted_transcripts": dict(request.accepted_transcripts),
+        "accept_transcripts": request.accept_transcripts,
         "gpu": request.gpu,
         "gpu_given": gpu_given,
         "variant": subject.variant,
@@ -243,6 +256,7 @@ def _described_models(request: VerifyRequest, subject: Subject) -> dict[str, Any
         "transformers": request.name,
         "original": request.transformers is not None,
         "repository": subject.repository,
+        "commit": subject.commit,
         "files": {
             kind: _described(files)
             for kind, files in subject.manifests.items()
@@ -286,6 +300,7 @@ def reuse_key(
         content = content_digest(subject.alternatives[one.quantization])
         models.append([one.quantization, content, stamps_digest(one.path)])
     return {
+        **_transcripts_key(request),
         "phase": request.phase,
         "image": subject.image_id,
         "base": base,
@@ -300,6 +315,14 @@ def reuse_key(
         "driver": _first_line(DRIVER),
         "boot": _first_line(BOOT_ID),
     }
+
+
+def _transcripts_key(request: VerifyRequest) -> dict[str, str]:
+    """Which transcripts counted as right; a run that accepts its own asks for no others."""
+    if request.accept_transcripts:
+        return {"transcripts": "accepting"}
+    accepted = dict(request.accepted_transcripts)
+    return {"transcripts": sha256_hex(canonical_json(accepted))} if accepted else {}
 
 
 def _first_line(path: Path) -> str:

@@ -64,10 +64,25 @@ options:
       - Directory on the host with C(clips.json) and audio. Texts are judged for the model that they
         were set for; with any other model both decoders must agree on the clips.
     type: path
+  accepted_transcripts:
+    description:
+      - What a person has accepted as the text of clips that have none, as the release lock keeps
+        it - C(repository), C(commit) and C(quantization) of a model, and C(clips) by name. It holds
+        for this model and for recordings with the same hash; others are judged as without it, and
+        the results say so.
+    type: dict
+    default: {}
+  accept_transcripts:
+    description:
+      - Hear every clip of unknown text anew, hold all decoders against what faster-whisper hears,
+        and return that as RV(accepted_transcripts). O(accepted_transcripts) then only tells since
+        when a text that is still the same has been accepted.
+    type: bool
+    default: false
   real_time_factor_limit:
     description:
-      - Time that transcribing the long clips may take over the time that they last. V(0) is 1.0 on a
-        GPU; on a CPU the figure is then only recorded.
+      - Time that transcribing the long clips may take over the time that they last. V(0) is 1.0 on
+        a GPU; on a CPU the figure is then only recorded.
     type: float
     default: 0.0
 extends_documentation_fragment:
@@ -154,6 +169,23 @@ planned:
   type: list
   elements: dict
   sample: [{"id": "R5.2", "name": "faster_whisper_float32"}]
+accepted_transcripts:
+  description:
+    - What to keep in the lock, in the form of O(accepted_transcripts); empty when every clip's text
+      was known.
+  returned: with O(accept_transcripts), when the checks ran and the verdict is C(passed)
+  type: dict
+  sample:
+    repository: openai/whisper-large-v3-turbo
+    commit: 41f01f3fe87f28c78e2fbf8b568835947dd65ed9
+    quantization: int8_float16
+    clips:
+      order.wav:
+        sha256: 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+        text: Your order will arrive on Friday.
+        language: en
+        made_by: faster-whisper 1.2.1 with ctranslate2 4.8.5, int8_float32 on cpu
+        accepted: "2026-01-31T08:15:00Z"
 container:
   description: The container's C(name), C(image_id), C(exit_status) and C(out_of_memory).
   returned: when the checks ran

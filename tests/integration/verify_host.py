@@ -61,7 +61,8 @@ class VerifyHost(BuildHost):
             {"path": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             for name, data in sorted(tiny_model().items())
         ]
-        document = {"format": 1, "repository": REPOSITORY, "files": files, "stamps": {}}
+        identity = {"repository": REPOSITORY, "commit": COMMIT}
+        document = {"format": 1, **identity, "files": files, "stamps": {}}
         self.ssh(f"cat > {directory}.manifest.json", json.dumps(document).encode())
 
     def convert(self, image: str, *, check: bool = False, **changes: Any) -> dict[str, Any]:

@@ -289,6 +289,7 @@ def test_the_key_of_a_verdict_moves_with_what_it_is_about(
         {"expected": {"torch": "2.9.0"}},
         {"clips": None},
         {"real_time_factor_limit": 0.5},
+        {"accept_transcripts": True},
     ],
 )
 def test_the_key_of_a_verdict_moves_with_what_was_asked(
