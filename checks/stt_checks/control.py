@@ -134,6 +134,8 @@ class Control:
     gates: Mapping[str, Ending]
     arrange: Arrange
     where: Where = PLACE
+    # Gates that have to run before, on the same things; how they end is not looked at.
+    first: tuple[str, ...] = ()
 
     def gates_of(self, phase: str | None, only: Sequence[str]) -> list[str]:
         """The gates of one phase, or those of them that were asked for."""
@@ -156,12 +158,17 @@ class Controls:
         self.without: dict[str, str] = {}
 
     def control(
-        self, name: str, planted: str, gates: Mapping[str, Ending], where: Where = PLACE
+        self,
+        name: str,
+        planted: str,
+        gates: Mapping[str, Ending],
+        where: Where = PLACE,
+        first: tuple[str, ...] = (),
     ) -> Callable[[Arrange], Arrange]:
         """Register the decorated function, which plants the fault."""
 
         def register(arrange: Arrange) -> Arrange:
-            self.controls.append(Control(name, planted, gates, arrange, where))
+            self.controls.append(Control(name, planted, gates, arrange, where, first))
             return arrange
 
         return register

@@ -1,6 +1,6 @@
 # Copyright (c) stt.engine contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Negative controls of R4: a container started wrongly, damaged models, libraries that err."""
+"""Negative controls of R4: a wrongly started container, damaged models, libraries that err."""
 
 from __future__ import annotations
 
@@ -102,9 +102,11 @@ def newer_cuda(plant: Plant) -> None:
 @controls.control(
     "missing_module",
     "a module of the service that imports a package which is not installed",
-    {"R4.1/service_importable": fails(ABSENT)},
+    {"R2.5/modules": fails(ABSENT), "R4.1/service_importable": fails(ABSENT)},
 )
 def missing_module(plant: Plant) -> None:
+    if plant.settings.expected.modules is not None:
+        plant.expect(modules=[ABSENT])
     app = plant.place / "app"
     package = plant.settings.app / "stt_engine"
     if package.is_dir():
@@ -175,6 +177,7 @@ def flipped_weight(plant: Plant) -> None:
     "other_versions",
     "other versions in the lock than those that are installed",
     {
+        "R2.5/torch_cuda": fails("is built for CUDA|built without CUDA|belongs to CUDA"),
         "R4.3/torch_version": fails(r"torch \d"),
         "R4.3/torchaudio_version": fails(r"torchaudio \d"),
         "R4.3/torch_cuda_build": fails("torch is built for CUDA|built without CUDA"),
@@ -187,7 +190,10 @@ def other_versions(plant: Plant) -> None:
 @controls.control(
     "lost_file",
     "an installed package one of whose modules is gone",
-    {"R4.3/packages_complete": fails("planted/gone.py")},
+    {
+        "R2.5/packages": fails("planted/gone.py"),
+        "R4.3/packages_complete": fails("planted/gone.py"),
+    },
 )
 def lost_file(plant: Plant) -> None:
     site = plant.place / "site"
@@ -201,7 +207,7 @@ def lost_file(plant: Plant) -> None:
 @controls.control(
     "lost_library_directory",
     "an LD_LIBRARY_PATH with a directory that does not exist",
-    {"R4.3/library_path": fails(NOWHERE)},
+    {"R2.5/library_path": fails(NOWHERE), "R4.3/library_path": fails(NOWHERE)},
 )
 def lost_library_directory(_plant: Plant) -> None:
     _prepend("LD_LIBRARY_PATH", NOWHERE)
@@ -210,7 +216,10 @@ def lost_library_directory(_plant: Plant) -> None:
 @controls.control(
     "dangling_library",
     "a CUDA library that is a link to nothing",
-    {"R4.3/cuda_libraries": fails(r"1 links lead nowhere: .*libplanted\.so\.1")},
+    {
+        "R2.5/cuda_libraries": fails(r"1 links lead nowhere: .*libplanted\.so\.1"),
+        "R4.3/cuda_libraries": fails(r"1 links lead nowhere: .*libplanted\.so\.1"),
+    },
 )
 def dangling_library(plant: Plant) -> None:
     place = plant.place / "libraries"

@@ -18,6 +18,7 @@ from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils._digest import sha256_file
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._verify_base import BaseImage
 from ansible_collections.stt.engine.plugins.module_utils._verify_collect import ending
 from ansible_collections.stt.engine.plugins.module_utils._verify_container import (
     CheckContainer,
@@ -67,28 +68,38 @@ def key_of(entry: Mapping[str, Any]) -> str:
     return f"{entry['id']}/{entry['name']}"
 
 
-def show_failures(
-    phase: PhaseRun, checks: Sequence[Mapping[str, Any]], reference: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Plant every fault, and say how the gates that gave these results ended on them."""
-    started = datetime.now(UTC)
-    image = phase.subject.image_id
+def show_failures(phase: PhaseRun, checks: Sequence[Mapping[str, Any]], found: Rows) -> Row:
+    """How the gates that gave these results ended on what was planted for them."""
+    now = datetime.now(UTC)
+    return {
+        "ran": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "seconds": phase.seconds(),
+        "phase": phase.request.phase,
+        "checks": sha256_file(phase.request.checks),
+        "image": phase.subject.image_id,
+        **summary(found, checks),
+    }
+
+
+def plant_in_image(phase: PhaseRun, image: Mapping[str, Any], base: BaseImage) -> Rows:
+    """Plant every fault of phase R2, each in the container whose gates watch over it."""
+    found = Rows()
+    with phase.image_parts(image, base) as parts:
+        for part, document, _gates in parts:
+            name = f"{NAME}-{part.name}" if part.name else NAME
+            found.add(_run(phase, replace(part, name=name, self_test=PLACE), document))
+    return found
+
+
+def plant_in_models(phase: PhaseRun, reference: Mapping[str, Any] | None) -> Rows:
+    """Plant every fault of the phases R4 and R5."""
     document = specification(phase.request, phase.subject, gpu_given=phase.gpu)
-    part = Part(image, NAME, python=phase.subject.python, self_test=PLACE)
+    part = Part(phase.subject.image_id, NAME, python=phase.subject.python, self_test=PLACE)
     found = _run(phase, part, document)
     if phase.request.phase == OF_CONTAINERS:
         wrong = replace(part, name=f"{NAME}-{SURROUNDINGS}", self_test=SURROUNDINGS)
         found.add(_run(phase, wrong, document))
-    if reference is not None:
-        found = _with_reference(phase, found, reference)
-    return {
-        "ran": started.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "seconds": phase.seconds(),
-        "phase": phase.request.phase,
-        "checks": sha256_file(phase.request.checks),
-        "image": image,
-        **summary(found, checks),
-    }
+    return found if reference is None else _with_reference(phase, found, reference)
 
 
 def _run(phase: PhaseRun, part: Part, document: Mapping[str, Any]) -> Rows:

@@ -93,6 +93,16 @@ def test_the_four_of_every_day_fail_as_planted(
 
 
 @pytest.mark.long
+def test_every_gate_of_an_image_fails_as_planted(host: VerifyHost, image: str) -> None:
+    done = host.judge(image, self_test=True)
+    assert not done.get("failed"), done["msg"]
+    shown = done["self_test"]
+    assert shown["wrong"] == shown["left_out"] == []
+    assert shown["failed_as_planted"] == shown["gates"] == len(done["planned"])
+    assert host.containers() == []
+
+
+@pytest.mark.long
 def test_every_gate_of_a_release_fails_as_planted(
     host: VerifyHost, image: str, converted: dict[str, Any]
 ) -> None:

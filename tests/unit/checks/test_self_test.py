@@ -59,7 +59,7 @@ def run(root: Path, phase: str, *names: str, **changes: Any) -> dict[str, dict[s
     return {f"{row['id']}/{row['name']}": row for row in rows}
 
 
-@pytest.mark.parametrize("phase", ["R4", "R5"])
+@pytest.mark.parametrize("phase", ["R2", "R4", "R5"])
 def test_every_gate_has_a_control_or_a_reason(phase: str) -> None:
     settings = planned()
     shown = {key for control in all_controls(settings) for key in control.gates}
