@@ -128,6 +128,14 @@ TEXTS: dict[str, dict[str, str]] = {
     "transcribed_by": {"ko": "전사한 검사", "en": "Transcribed by"},
     "clip_count": {"ko": "음성 파일 {count}개", "en": "{count} clips"},
     "reference": {"ko": "기준 문장", "en": "Reference text"},
+    "accepted_since": {
+        "ko": "승인된 전사문 ({when})",
+        "en": "accepted transcript ({when})",
+    },
+    "accepted_now": {
+        "ko": "이번 실행에서 승인한 전사문",
+        "en": "transcript accepted in this run",
+    },
     "reference_unknown": {"ko": "(기준 문장 없음)", "en": "(no reference text)"},
     "heard": {"ko": "전사된 문장", "en": "What came"},
     "nothing_heard": {"ko": "(아무 말도 전사되지 않음)", "en": "(no text came)"},
@@ -267,12 +275,14 @@ REASONS_KO = {
     "no directory of clips was given": "음성 파일 디렉터리가 지정되지 않음",
     "no clip's text was set for this model": "이 모델에 정해 둔 정답 문장이 없음",
     "every clip's text is known for this model and judged as such": "정답 문장으로 이미 판정함",
+    "every clip's text is known for this model: none to accept": "승인할 전사 결과가 없음",
     "not run in a container": "컨테이너 밖에서 실행함",
     "no value was given to compare with": "비교할 값이 지정되지 않음",
     "no quantization was given to compare with": "비교할 양자화가 지정되지 않음",
     "no list of files was given for {}": "파일 목록이 지정되지 않음: {}",
     "no {}/stt_engine here": "이 이미지에는 {}/stt_engine이 없음",
     "no CUDA libraries are installed here": "CUDA 라이브러리가 설치되어 있지 않음",
+    "the image does not say which CUDA version it was built for": "이미지에 CUDA 버전 표시가 없음",
     "this image is not expected to set LD_LIBRARY_PATH": "LD_LIBRARY_PATH가 필요 없는 이미지",
     "an engine of your own finds its libraries in its own way": (
         "직접 만든 엔진은 라이브러리를 자체 방식으로 찾음"

@@ -56,6 +56,7 @@ def _add(rows: dict[tuple[str, str], Row], entry: Mapping[str, Any], label: str)
         "clip": clip,
         "expected": wanted,
         "language": "",
+        "accepted": "",
         "texts": {},
         "good": 0,
         "count": 0,
@@ -64,6 +65,7 @@ def _add(rows: dict[tuple[str, str], Row], entry: Mapping[str, Any], label: str)
     row["language"] = row["language"] or str(
         entry.get("language_expected") or entry.get("language") or ""
     )
+    row["accepted"] = row["accepted"] or str(entry.get("accepted") or "")
     row["count"] += 1
     row["good"] += bool(entry.get("good"))
     heard = str(entry.get("text") or "")
@@ -94,11 +96,21 @@ def _finish(row: Row, language: str) -> Row:
         "clip": row["clip"],
         "expected": row["expected"],
         "language": row["language"],
+        "accepted": _accepted(row["accepted"], language),
         "silent": not row["expected"] and not heard,
         "status": "passed" if good == count else "failed",
         "said": said,
         "heard": heard,
     }
+
+
+def _accepted(since: str, language: str) -> str:
+    """That a reference text was heard once and accepted by a person, and when."""
+    if not since:
+        return ""
+    if not since[:1].isdigit():
+        return text("accepted_now", language)
+    return text("accepted_since", language, when=since[:10])
 
 
 def difference(expected: str, found: str, language: str = "") -> Iterator[dict[str, str]]:

@@ -17,6 +17,7 @@ from ansible_collections.stt.engine.plugins.plugin_utils._report_charts import (
     counts_bar,
     timeline,
 )
+from ansible_collections.stt.engine.plugins.plugin_utils._report_html import page
 from ansible_collections.stt.engine.plugins.plugin_utils._report_transcripts import (
     difference,
     transcripts,
@@ -143,3 +144,28 @@ def test_a_clip_stands_once_and_wrong_ones_come_first() -> None:
         "Faster-Whisper in batches",
         "OpenAI Whisper transcribes",
     ]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language", "words"),
+    [
+        (None, "en", ""),
+        ("2026-01-31T08:15:00Z", "en", "accepted transcript (2026-01-31)"),
+        ("2026-01-31T08:15:00Z", "ko", "승인된 전사문 (2026-01-31)"),
+        ("in this run", "en", "transcript accepted in this run"),
+    ],
+)
+def test_a_text_that_was_heard_once_and_accepted_is_not_passed_off_as_typed(
+    accepted: str | None, language: str, words: str
+) -> None:
+    results = report(real_with_wrong_texts())
+    first = next(one for one in results["checks"] if one["evidence"].get("transcripts"))
+    entry = first["evidence"]["transcripts"][0]
+    entry.update({"accepted": accepted} if accepted else {})
+    shown = transcripts(results, language)
+    assert shown is not None
+    told = {row["clip"]: row["accepted"] for row in shown["rows"]}
+    assert told.pop(entry["clip"]) == words
+    assert set(told.values()) == {""}
+    if language == "en":
+        assert words in page(results)
