@@ -16,6 +16,7 @@ description:
     evaluated is a problem.
   - C(stt_root) must be an absolute path and C(stt_language) one of C(ko) and C(en);
     C(stt_self_test) is a boolean.
+  - C(model_check_clips), a directory on this controller, must hold clips that the checks can use.
   - All problems are reported at once, one sentence each.
   - Runs on the controller only, as an action; it connects to nothing and changes nothing.
 options:
