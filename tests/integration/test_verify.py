@@ -157,6 +157,23 @@ def test_an_archive_without_results_is_an_error_of_every_step(
     assert host.containers() == []
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("other_archive")
+@pytest.mark.fault("check script that says nothing")
+@pytest.mark.parametrize("phase", ["R2", "R5"])
+def test_an_archive_that_says_nothing_is_no_pass_in_any_phase(
+    host: BareHost, phase: str, record_property: caught.Record
+) -> None:
+    host.put({"checks.pyz": archive_of("")}, "checks")
+    if phase == "R2":
+        done = host.judge(BASE, base=BASE)
+    else:
+        done = verify(host, "stt_model_verify", clips=f"{host.directory}/clips")
+    assert (done["failed"], done["verdict"]) == (True, "failed")
+    assert {check["status"] for check in done["checks"]} == {"error"}
+    caught.by_checks(record_property, done["checks"])
+
+
 def test_what_a_killed_run_left_is_removed_at_the_next_start(host: BareHost) -> None:
     label = "--label stt.engine.owner=stt.engine"
     host.ssh(
