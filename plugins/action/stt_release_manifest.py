@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +21,10 @@ from ansible_collections.stt.engine.plugins.module_utils._release_sign import (
     Signer,
     choose_signer,
 )
+from ansible_collections.stt.engine.plugins.module_utils._release_store import (
+    SealedRelease,
+    sealed_releases,
+)
 from ansible_collections.stt.engine.plugins.module_utils._release_verdict import (
     Judgement,
     judge,
@@ -30,6 +35,9 @@ from ansible_collections.stt.engine.plugins.module_utils._yaml_text import plain
 from ansible_collections.stt.engine.plugins.plugin_utils._controller_action import (
     ControllerAction,
 )
+
+# A number beyond that of the year 2200 is no time that anybody sealed at.
+LAST_SEQUENCE = 7_258_118_400
 
 
 class ActionModule(ControllerAction):
@@ -60,7 +68,9 @@ class ActionModule(ControllerAction):
         path = directory / manifest.FILE_NAME
         signature = directory / manifest.SIGNATURE_NAME
         existing = manifest.read(path)
-        statement = _build(arguments, judgement, _statement_of(signer), _moment_after(existing))
+        others = sealed_releases(directory.parent)
+        moment = _moment_after(existing, others)
+        statement = _build(arguments, judgement, _statement_of(signer), moment)
         name = statement["predicate"]["release"]["id"]
         _refuse_another(path, existing, name)
         reason = manifest.reason_to_write(existing, statement)
@@ -119,15 +129,21 @@ def _statement_of(signer: Signer | None) -> dict[str, Any]:
     return {"algorithm": ALGORITHM, "key_sha256": signer.key_sha256, "unsigned": False}
 
 
-def _moment_after(existing: dict[str, Any] | None) -> datetime:
-    """Now, or a second after the manifest that is there, should the clock have been set back."""
+def _moment_after(existing: dict[str, Any] | None, others: Sequence[SealedRelease]) -> datetime:
+    """Now, or a second after the newest manifest that is there, should the clock be behind it.
+
+    What is sealed later must have the higher sequence: hosts tell by it what is superseded.
+    """
     now = datetime.now(UTC)
     predicate = (existing or {}).get("predicate")
     sealed = predicate.get("release", {}).get("sealed") if isinstance(predicate, dict) else None
+    known = (release.sequence for release in others if release.sequence < LAST_SEQUENCE)
+    newest = max(known, default=0)
+    moments = [now, datetime.fromtimestamp(newest, UTC) + timedelta(seconds=1)]
     try:
-        return max(now, parse(str(sealed)) + timedelta(seconds=1))
+        return max(*moments, parse(str(sealed)) + timedelta(seconds=1))
     except (TypeError, ValueError):
-        return now
+        return max(moments)
 
 
 def _refuse_another(path: Path, existing: dict[str, Any] | None, name: str) -> None:
