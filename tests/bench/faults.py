@@ -75,9 +75,14 @@ class Planted:
 class Recorder:
     """A pytest plugin that keeps to the tests with a fault and records how each ended."""
 
-    def __init__(self, wanted: Sequence[str], say: Callable[[Planted], None]) -> None:
+    def __init__(
+        self, wanted: Sequence[str], say: Callable[[Planted], None], *, everything: bool = True
+    ) -> None:
+        """``wanted`` are names, all when empty; without ``everything`` no long variations then."""
         self._wanted = wanted
         self._say = say
+        self._everything = everything or bool(wanted)
+        self.left_out: set[str] = set()
         self._under_way: dict[str, list[Planted]] = {}
         self.planted: list[Planted] = []
         self.uncollected: list[str] = []
@@ -90,9 +95,12 @@ class Recorder:
         chosen, others = [], []
         for item in items:
             names = [str(mark.args[0]) for mark in item.iter_markers(MARKER)]
-            if names and (not self._wanted or set(names) & set(self._wanted)):
+            long = item.get_closest_marker(LONG) is not None
+            if long and not self._everything and not set(names) & by_name().keys():
+                self.left_out.update(names)
+                others.append(item)
+            elif names and (not self._wanted or set(names) & set(self._wanted)):
                 chosen.append(item)
-                long = item.get_closest_marker(LONG) is not None
                 self._under_way[item.nodeid] = [
                     Planted(name, item.nodeid, long=long) for name in names
                 ]
@@ -201,6 +209,7 @@ def listed() -> list[Planted]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("names", nargs="*", help="only these faults, by name or id (default: all)")
+    parser.add_argument("--all", action="store_true", help="also every long variation")
     parser.add_argument("--list", action="store_true", help="say what is planted, and run nothing")
     parser.add_argument("--markdown", action="store_true", help="write the table in docs/faults.md")
 
@@ -220,10 +229,11 @@ def main(options: argparse.Namespace) -> int:
     if options.list:
         print(json.dumps([one.row() for one in listed()], indent=1))
         return 0
-    names, before = demanded(), machine()
+    before = machine()
     print(f"{'id':<4} {'fault':<46} {'outcome':<10} {'seconds':>7}  caught at", flush=True)
-    recorder = Recorder(wanted(options.names), say)
+    recorder = Recorder(wanted(options.names), say, everything=options.all)
     status = run_pytest(plugin=recorder)
+    names = [name for name in demanded() if name not in recorder.left_out]
     rows = list(recorder.planted)
     rows += [Planted("(collection)", "", "FAILED", problem=one) for one in recorder.uncollected]
     if not options.names:

@@ -33,6 +33,7 @@ def test_recovers(record_property):
 def test_stops(at, record_property):
     record_property("outcome", "stopped")
 
+@pytest.mark.long
 @pytest.mark.fault("says nothing")
 @pytest.mark.fault("has two names")
 def test_plain(): ...
@@ -68,6 +69,7 @@ def test_of_the_catalogue(record_property):
     record_property("message", "build: found No matching distribution found for "
         "torch==2.6.0+cu129; needed every step to succeed; fix: ask for another")
 
+@pytest.mark.long
 @pytest.mark.fault("foreign glibc")
 def test_at_another_step(record_property):
     record_property("outcome", "stopped")
@@ -79,12 +81,12 @@ def test_without_fault():
 """
 
 
-def run_tests(directory: Path, *wanted: str) -> tuple[Recorder, list[str]]:
+def run_tests(directory: Path, *wanted: str, everything: bool = True) -> tuple[Recorder, list[str]]:
     """Run the tests above with the recorder."""
     (directory / "test_sorts.py").write_text(TESTS)
-    (directory / "pytest.ini").write_text("[pytest]\nmarkers = fault(name): planted\n")
+    (directory / "pytest.ini").write_text("[pytest]\nmarkers =\n  fault(name): planted\n  long\n")
     said: list[str] = []
-    recorder = Recorder(wanted, lambda planted: said.append(planted.fault))
+    recorder = Recorder(wanted, lambda planted: said.append(planted.fault), everything=everything)
     quiet = ["-p", "no:terminal", "-p", "no:cacheprovider", "--import-mode=importlib"]
     pytest.main([f"--rootdir={directory}", *quiet, str(directory)], plugins=[recorder])
     return recorder, said
@@ -119,6 +121,16 @@ def test_some_faults_alone(tmp_path: Path) -> None:
     recorder, said = run_tests(tmp_path, "stops", "recovers")
     assert sorted(said) == ["recovers", "stops"]
     assert recorder.uncollected == []
+
+
+def test_a_long_variation_is_left_out_unless_it_is_asked_for(tmp_path: Path) -> None:
+    recorder, said = run_tests(tmp_path, everything=False)
+    assert recorder.left_out == {"says nothing", "has two names"}
+    assert "recovers" in said
+    # Long, and in the catalogue.
+    assert "foreign glibc" in said
+    recorder, said = run_tests(tmp_path, "says nothing", everything=False)
+    assert sorted(said) == ["has two names", "says nothing"]
 
 
 def test_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
