@@ -39,17 +39,21 @@ class NotPlantableError(Exception):
 
 @dataclass(frozen=True)
 class Ending:
-    """How a gate has to end: its status, and a pattern of the words that name what was planted."""
+    """How a gate has to end: its status, and a pattern of the words that name what was planted.
+
+    ``planted`` says which of several faults is this gate's.
+    """
 
     words: str
     status: Status = "failed"
+    planted: str = ""
 
     def is_met(self, status: str, found: str) -> bool:
         return status == self.status and re.search(self.words, found) is not None
 
 
-def fails(words: str) -> Ending:
-    return Ending(words)
+def fails(words: str, planted: str = "") -> Ending:
+    return Ending(words, planted=planted)
 
 
 def breaks(words: str) -> Ending:
@@ -136,6 +140,10 @@ class Control:
     where: Where = PLACE
     # Gates that have to run before, on the same things; how they end is not looked at.
     first: tuple[str, ...] = ()
+
+    def planted_for(self, key: str) -> str:
+        """What is planted for one gate, in words."""
+        return self.gates[key].planted or self.planted
 
     def gates_of(self, phase: str | None, only: Sequence[str]) -> list[str]:
         """The gates of one phase, or those of them that were asked for."""

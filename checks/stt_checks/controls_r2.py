@@ -36,15 +36,20 @@ def another_base(plant: Plant) -> None:
 
 @controls.control(
     "planted_files",
-    "a file system with a library for another processor, one that needs a newer C library and one "
-    "a newer C++ library, a link to nothing, sudo, a token, and another that a later layer removed",
+    "a small file system with one fault for each gate",
     {
-        f"{STEP}/architecture": fails(r"libother\.so"),
-        f"{STEP}/glibc": fails(r"libnewer\.so needs GLIBC_9"),
-        f"{STEP}/libstdcxx": fails(r"libnewerxx\.so needs GLIBCXX_9"),
-        f"{STEP}/dangling_links": fails(r"libdangling\.so"),
-        f"{STEP}/no_os_additions": fails("usr/bin/sudo"),
-        f"{STEP}/secrets": fails(r"planted\.env.*gone\.env"),
+        f"{STEP}/architecture": fails(r"libother\.so", "a library for another processor"),
+        f"{STEP}/glibc": fails(
+            r"libnewer\.so needs GLIBC_9", "a library that needs a newer C library"
+        ),
+        f"{STEP}/libstdcxx": fails(
+            r"libnewerxx\.so needs GLIBCXX_9", "a library that needs a newer C++ library"
+        ),
+        f"{STEP}/dangling_links": fails(r"libdangling\.so", "a library that is a link to nothing"),
+        f"{STEP}/no_os_additions": fails("usr/bin/sudo", "a program sudo"),
+        f"{STEP}/secrets": fails(
+            r"planted\.env.*gone\.env", "a token in a file, and in one that a later layer removed"
+        ),
     },
     first=(f"{STEP}/{SURVEY}",),
 )

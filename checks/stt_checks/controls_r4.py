@@ -24,17 +24,30 @@ WRONG_VERSION = "0.0.0"
 
 @controls.control(
     "wrong_container",
-    "a container started as root, with a writable root file system, a network, another "
-    "CUDA_VISIBLE_DEVICES, and /tmp, cache and logs that take no file",
+    "a container that is started wrongly",
     {
-        "R4.1/container_user": fails("runs as uid 0"),
-        "R4.1/root_read_only": fails("/ is mounted writable"),
-        "R4.1/temporary_writable": fails("/tmp takes no file"),
-        "R4.1/network_isolated": fails("interfaces that are up: .+"),
-        "R4.1/visible_devices": fails("CUDA_VISIBLE_DEVICES=-1"),
-        "R4.4/cache_writable": fails("Read-only file system"),
-        "R4.4/logs_writable": fails("Read-only file system"),
-        "R4.4/elsewhere_refused": fails("a file could be made in "),
+        "R4.1/container_user": fails("runs as uid 0", "a container started as root"),
+        "R4.1/root_read_only": fails(
+            "/ is mounted writable", "a container with a writable root file system"
+        ),
+        "R4.1/temporary_writable": fails(
+            "/tmp takes no file", "a container whose /tmp is mounted read-only"
+        ),
+        "R4.1/network_isolated": fails(
+            "interfaces that are up: .+", "a container with the host's network"
+        ),
+        "R4.1/visible_devices": fails(
+            "CUDA_VISIBLE_DEVICES=-1", "a container with CUDA_VISIBLE_DEVICES=-1"
+        ),
+        "R4.4/cache_writable": fails(
+            "Read-only file system", "a container whose cache is mounted read-only"
+        ),
+        "R4.4/logs_writable": fails(
+            "Read-only file system", "a container whose logs are mounted read-only"
+        ),
+        "R4.4/elsewhere_refused": fails(
+            "a file could be made in ", "a container started as root, with a writable file system"
+        ),
     },
     SURROUNDINGS,
 )

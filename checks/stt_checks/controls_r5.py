@@ -46,6 +46,8 @@ IMPOSSIBLE = 1e-9
         "R5.1/size_fits_source": fails("model.bin has"),
         "R5.2/faster_whisper_float32": breaks("Variable|model|File"),
         "R5.2/faster_whisper_int8_float32": breaks("Variable|model|File"),
+        "R5.2/faster_whisper_float16": breaks("Variable|model|File"),
+        "R5.2/faster_whisper_int8_float16": breaks("Variable|model|File"),
     },
 )
 def truncated_model(plant: Plant) -> None:
@@ -227,11 +229,11 @@ def more_layers(plant: Plant) -> None:
 
 @controls.control(
     "lying_service",
-    "a service that calls itself healthy with no model, and answers 200 with success: false",
+    "a service that calls itself healthy at once, without a model",
     {
         "R5.7/service_health": fails("/health names no model|exit status 3"),
         "R5.7/service_without_model": fails("/health without a model: status 200"),
-        "R5.7/service_transcribes": fails("planted"),
+        "R5.7/service_transcribes": fails("planted", "a service that answers 200, success: false"),
     },
 )
 def lying_service(plant: Plant) -> None:

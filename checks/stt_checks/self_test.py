@@ -184,7 +184,7 @@ def row_of(control: Control, key: str, status: str, found: str) -> Row:
         "id": step,
         "name": name,
         "control": control.name,
-        "planted": control.planted,
+        "planted": control.planted_for(key),
         "status": status,
         "found": found,
         "as_planted": control.gates[key].is_met(status, found),

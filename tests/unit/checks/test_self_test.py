@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,7 +24,12 @@ from stt_checks.settings import Conversion, Expected, Settings, load_settings
 
 from tests.unit.model_files import safetensors, source_tensors, write_ctranslate2
 
-PROGRAM = Path(__file__).resolve().parents[3] / "checks"
+CHECKOUT = Path(__file__).resolve().parents[3]
+PROGRAM = CHECKOUT / "checks"
+PAGE = CHECKOUT / "docs" / "verdict.md"
+BEGIN = "<!-- begin of controls: what tests/unit/checks/test_self_test.py wants -->\n"
+END = "<!-- end of controls -->"
+COMPARED = re.compile(r"(quantization_|conversion to )(int8|float32)")
 
 
 @pytest.fixture
@@ -79,6 +85,28 @@ def test_no_control_speaks_of_a_gate_that_is_not_there() -> None:
     names = [control.name for control in controls]
     assert len(set(names)) == len(names)
     assert all(control.planted and control.gates for control in controls)
+
+
+def table() -> str:
+    """Each gate with what is planted for it, in the order in which the gates run."""
+    settings = planned()
+    rows: dict[str, list[str]] = {}
+    for check in catalogue.checks(None, settings):
+        name = COMPARED.sub(r"\1*", f"{check.id} `{check.name}`")
+        for control in all_controls(settings):
+            if check.key in control.gates:
+                planted = COMPARED.sub(r"\1each type", control.planted_for(check.key))
+                rows.setdefault(name, []).append(planted)
+        if check.key in without_control():
+            rows[name] = [f"nothing: {without_control()[check.key]}"]
+    lines = [f"| {name} | {'; '.join(dict.fromkeys(said))} |" for name, said in rows.items()]
+    return "\n".join(["| check | planted |", "|---|---|", *lines, ""])
+
+
+def test_the_page_names_what_is_planted_for_each_gate() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert BEGIN in page
+    assert page.partition(BEGIN)[2].partition(END)[0] == table()
 
 
 def test_the_gates_fail_on_what_is_planted_and_name_it(models: Path) -> None:
