@@ -49,6 +49,7 @@ SANITY_PYTHON = "3.11"
 FETCH = "tests/integration/test_model_fetch*.py"
 # Of the tests on the lab, what runs every time.
 USUAL = ("-m", "not long")
+SHELL = re.compile(rb"#!\S*(?:/env )?(?:.*/)?(?:ba)?sh\b")
 
 
 def finish(session: nox.Session, count: Count) -> None:
@@ -76,6 +77,7 @@ def lint(session: nox.Session) -> None:
             "scripts",
             "noxfile.py",
         ],
+        "shellcheck": ["shellcheck", *shell_scripts()],
         "yamllint": ["yamllint", "--strict", "."],
         "ansible-lint": ["ansible-lint", "--offline", "--strict", "--profile", "production"],
         "licences": ["reuse", "lint", "--quiet"],
@@ -88,6 +90,14 @@ def lint(session: nox.Session) -> None:
         if not session.posargs or name in session.posargs:
             count.add(name, passed=run(*command) == 0)
     finish(session, count)
+
+
+def shell_scripts() -> list[str]:
+    """Every tracked file that says it is a shell script, whatever it is called."""
+    _status, listing = run_captured("git", "ls-files")
+    tracked = [CHECKOUT / name for name in listing.splitlines()]
+    plain = [path for path in tracked if path.is_file() and not path.is_symlink()]
+    return [str(path) for path in plain if SHELL.match(path.read_bytes()[:40])]
 
 
 def run_pytest(session: nox.Session, part: str, *options: str) -> None:

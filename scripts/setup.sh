@@ -41,10 +41,6 @@ install_python() {
         "Debian: apt-get install python3-venv; RHEL: dnf install python3.11" python3-venv
 }
 
-install_shellcheck() {
-    command -v shellcheck >/dev/null || install_packages shellcheck "Debian: apt-get install shellcheck" shellcheck
-}
-
 install_chromium() { # and letters for the Korean pages
     command -v chromium >/dev/null || install_packages chromium "Debian: apt-get install chromium fonts-nanum" chromium fonts-nanum
 }
@@ -80,6 +76,5 @@ fi
 make_environment
 make_link
 if [ "${1:-}" = test ]; then
-    install_shellcheck
     install_chromium
 fi
