@@ -67,6 +67,12 @@ options:
           - A step such as V(R5.7), or a single check such as V(R4.3/cuda_matmul).
         type: list
         elements: str
+      self_test:
+        description:
+          - What showed that the checks can fail, one RV(stt.engine.stt_model_verify#module:self_test)
+            for each phase. The report tells of it when all of them are there and none is empty.
+        type: list
+        elements: dict
       image:
         description:
           - The image as M(stt.engine.stt_image_build) returns it.

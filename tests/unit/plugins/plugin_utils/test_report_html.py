@@ -23,6 +23,7 @@ from tests.unit.plugins.release_samples import (
     real,
     real_on_gpu,
     real_with_wrong_texts,
+    self_tested,
     stopped_in_r5,
 )
 
@@ -34,7 +35,7 @@ RESULTS = {
     "quantizations": passed_with_quantizations(),
     "stopped": stopped_in_r5(),
     "real": real("passed"),
-    "real on a gpu": real_on_gpu(),
+    "real on a gpu": self_tested(real_on_gpu()),
     "real with wrong texts": real_with_wrong_texts(),
     "really stopped": real("stopped"),
     "empty": {},

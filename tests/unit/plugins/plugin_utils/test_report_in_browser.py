@@ -16,7 +16,12 @@ from ansible_collections.stt.engine.plugins.module_utils._report import build_re
 from ansible_collections.stt.engine.plugins.plugin_utils._report_html import page
 from ansible_collections.stt.engine.plugins.plugin_utils._report_index import index
 from tests.unit.chromium import Chromium
-from tests.unit.plugins.release_samples import real, real_on_gpu, real_with_wrong_texts
+from tests.unit.plugins.release_samples import (
+    real,
+    real_on_gpu,
+    real_with_wrong_texts,
+    self_tested,
+)
 
 NOW = datetime(2026, 1, 31, 9, 0, 0, tzinfo=UTC)
 LAYOUT = (Path(__file__).parent / "layout.js").read_text(encoding="utf-8")
@@ -41,11 +46,11 @@ def with_long_words() -> dict[str, Any]:
         row = results["checks"][-1]
         results["checks"].append({**row, "name": f"quantization_{name}"})
     results["failure"] = dict.fromkeys(("task", "object", "found", "needed", "fix", "msg"), word)
-    return results
+    return self_tested(results, word)
 
 
 RESULTS: dict[str, dict[str, Any]] = {
-    "good": real_on_gpu(),
+    "good": self_tested(real_on_gpu()),
     "warnings and skips": real("passed"),
     "wrong texts": real_with_wrong_texts(),
     "stopped early": real("stopped"),
