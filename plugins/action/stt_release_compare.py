@@ -18,6 +18,7 @@ from ansible_collections.stt.engine.plugins.module_utils._release_manifest impor
 from ansible_collections.stt.engine.plugins.module_utils._release_store import (
     SealedRelease,
     choose,
+    refuse_unreadable,
     sealed_releases,
 )
 from ansible_collections.stt.engine.plugins.module_utils._report_text import LANGUAGES
@@ -91,6 +92,8 @@ class ActionModule(ControllerAction):
 def pair(root: Path, first: str, second: str) -> tuple[SealedRelease, SealedRelease]:
     """The two that are meant: by default the newest, and the one sealed before it."""
     releases = sealed_releases(root)
+    if not (first and second):
+        refuse_unreadable(root, releases)
     after = choose(root, second, releases) if second or not releases else releases[0]
     if first:
         return choose(root, first, releases), after

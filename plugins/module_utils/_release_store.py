@@ -67,13 +67,30 @@ def choose(root: Path, name: str, releases: list[SealedRelease]) -> SealedReleas
         return releases[0]
     known = ", ".join(release.id for release in releases) or "none"
     there = bool(wanted) and (root / wanted / FILE_NAME).exists()
+    if there:
+        raise _unreadable(root / wanted)
     raise SttError(
         f"release {wanted}",
-        found=f"no {FILE_NAME} in {root / wanted} that can be read as this release's"
-        if there
-        else f"no sealed release of that name in {root}",
+        found=f"no sealed release of that name in {root}",
         needed=f"one of the sealed releases there: {known}",
         fix="name one of them, or the directory they are in with -e release_seal_directory=DIR",
+    )
+
+
+def refuse_unreadable(root: Path, releases: list[SealedRelease]) -> None:
+    """Pass over none, where the newest one is looked for: it may be the damaged one."""
+    known = {release.directory for release in releases}
+    for path in sorted(_below(root)):
+        if not path.is_symlink() and path not in known and (path / FILE_NAME).exists():
+            raise _unreadable(path)
+
+
+def _unreadable(directory: Path) -> SttError:
+    return SttError(
+        f"release {directory.name}",
+        found=f"no {FILE_NAME} in {directory} that can be read as this release's",
+        needed="the release as it was sealed",
+        fix="bring it back as it was sealed, or move its directory away",
     )
 
 

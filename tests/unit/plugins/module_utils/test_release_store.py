@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._release_store import (
     choose,
+    refuse_unreadable,
     sealed_releases,
 )
 
@@ -56,6 +57,13 @@ def test_what_is_no_release_is_left_out(root: Path) -> None:
     assert sealed_releases(root / "nothing") == []
 
 
+def test_other_directories_are_no_damaged_releases(root: Path) -> None:
+    (root / "verified" / "a").mkdir(parents=True)
+    (root / "compare").mkdir()
+    (root / "index.html").write_text("")
+    refuse_unreadable(root, sealed_releases(root))
+
+
 def test_a_name_and_the_link_to_the_newest_are_found(root: Path) -> None:
     releases = sealed_releases(root)
     assert choose(root, "b", releases).directory == root / "b"
@@ -75,6 +83,8 @@ def test_a_manifest_that_cannot_be_read_is_never_passed_over(root: Path) -> None
     for name in ("a", "latest"):
         with pytest.raises(SttError, match=r"release a: found no manifest.json in .*/a that can"):
             choose(root, name, sealed_releases(root))
+    with pytest.raises(SttError, match="release a: found no manifest"):
+        refuse_unreadable(root, sealed_releases(root))
 
 
 def test_where_there_is_none_that_is_said(tmp_path: Path) -> None:
