@@ -115,6 +115,19 @@ def test_the_next_release_is_judged_by_it_and_the_one_after_changes_nothing(
     assert own.lock.read_bytes() == before
 
 
+def test_a_sealed_release_is_proven_again_by_the_texts_that_it_was_sealed_with(
+    lab: Lab, own: Own
+) -> None:
+    run = lab.play(
+        variables={**own.variables, "release": lab.newest().name},
+        playbook="playbooks/verify.yml",
+    )
+    assert run.rc == 0, run.output[-6000:]
+    (record,) = [json.loads(path.read_bytes()) for path in lab.releases.glob("verified/*/*.json")]
+    said = {check["name"]: check["found"] for check in record["checks"]}
+    assert {said[name] for name in JUDGED} == {"2 clips are transcribed as accepted"}
+
+
 def test_accepting_again_without_a_change_leaves_the_lock_as_it_is(lab: Lab, own: Own) -> None:
     before = own.lock.read_bytes()
     run = lab.play(variables={**own.variables, **ACCEPT})
