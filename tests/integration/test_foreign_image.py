@@ -84,6 +84,26 @@ def test_it_passes_when_it_transcribes(
     assert all(one["found"].startswith("this engine has no ") for one in lacking)
 
 
+def test_its_checks_can_fail_too(
+    host: VerifyHost, foreign: str, image: str, converted: dict[str, Any]
+) -> None:
+    """What it cannot be asked is left out, or shown in the reference image that is asked for it."""
+    done = host.judge(foreign, base=BASE, self_test=True)
+    assert not done.get("failed"), done["msg"]
+    shown = {row["gate"] for row in done["self_test"]["rows"] if row["as_planted"]}
+    left = {one["gate"]: one["reason"] for one in done["self_test"]["left_out"]}
+    planned = {f"{one['id']}/{one['name']}" for one in done["planned"]}
+    assert (shown | left.keys(), shown & left.keys()) == (planned, set())
+    assert all(reason.startswith("skipped in the release too") for reason in left.values())
+    done = host.verify(
+        "stt_image_verify", foreign, converted["path"], reference_image=image, self_test=True
+    )
+    assert not done.get("failed"), done["msg"]
+    shown = {row["gate"] for row in done["self_test"]["rows"] if row["as_planted"]}
+    assert {"R4.1/container_user", "R4.3/torch_version"} <= shown
+    assert host.containers() == []
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
