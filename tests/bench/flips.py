@@ -29,6 +29,7 @@ FILES = ("en-greeting.flac", "en-order.flac", "ko-greeting.flac", "ko-delivery.f
 SETS = {
     "anywhere": "anywhere in the file",
     "heavy": "sign and exponent bits, embeddings left out",
+    "between": "names, shapes and settings between the weights",
 }
 # Columns: the gates that have to catch a flip, each of them alone or together.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -123,6 +124,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this benchmark."""
     parser.add_argument("--count", type=int, default=100, help="flips anywhere in the file")
     parser.add_argument("--heavy", type=int, default=50, help="flips of sign and exponent bits")
+    parser.add_argument("--between", type=int, default=25, help="flips outside of weights")
     parser.add_argument("--seed", type=int, default=1, help="which flips")
     parser.add_argument(
         "--only", default=",".join(QUANTIZATIONS), help="quantizations, with commas"
@@ -194,6 +196,7 @@ def measure(host: VerifyHost, options: argparse.Namespace) -> list[Flip]:
     order = {
         "count": options.count,
         "heavy": options.heavy,
+        "between": options.between,
         "seed": options.seed,
         "name": NAME,
         "original": f"/app/models/{NAME}",

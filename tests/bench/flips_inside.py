@@ -39,7 +39,7 @@ from stt_checks.settings import Expected, Settings  # noqa: E402
 from stt_checks.supervisor import Supervisor  # noqa: E402
 
 ROOM = Path(os.environ.get("TMPDIR", "/tmp"))
-DEADLINE = 60.0
+DEADLINE = 180.0
 GATES: dict[str, Body] = {
     "hash": r4_models.models_hashes,
     "headers": r5_structure.structure,
@@ -83,6 +83,19 @@ def heavy(model: ModelBin, count: int, seed: int) -> list[int]:
         if bit not in found:
             found.append(bit)
     return found
+
+
+def between(model: ModelBin, count: int, seed: int) -> list[int]:
+    """Bits of what lies between the weights: names, shapes, types, sizes and settings."""
+    weights = [one for one in model.variables.values() if one.shape]
+    free: list[int] = []
+    position = 0
+    for one in sorted(weights, key=lambda one: one.offset):
+        free += range(position, one.offset)
+        position = one.offset + one.size
+    free += range(position, model.size)
+    chosen = random.Random(seed)
+    return [8 * at + chosen.randrange(8) for at in chosen.sample(free, count)]
 
 
 def place_of(model: ModelBin, bit: int) -> str:
@@ -197,6 +210,7 @@ def run(order: dict[str, Any], settings: Settings, conversion: dict[str, Any], o
     model = read_model_bin(mine.ctranslate2_path / "model.bin")
     flips = [("anywhere", bit) for bit in anywhere(model.size, order["count"], order["seed"])]
     flips += [("heavy", bit) for bit in heavy(model, order["heavy"], order["seed"])]
+    flips += [("between", bit) for bit in between(model, order["between"], order["seed"])]
     workers: list[int] = []
     for number in range(of):
         pid = os.fork()

@@ -54,6 +54,15 @@ def test_a_bit_has_a_place(model: ModelBin) -> None:
     assert flips_inside.place_of(model, 8 * setting.offset) == "headers"
 
 
+def test_what_lies_between_the_weights_is_flipped_too(model: ModelBin) -> None:
+    bits = flips_inside.between(model, 300, 1)
+    assert len(set(bits)) == 300
+    assert {flips_inside.place_of(model, bit) for bit in bits} == {"headers"}
+    assert min(bits) < 8 * 100
+    last = max(model.variables.values(), key=lambda one: one.offset)
+    assert 8 * (last.offset + last.size) < max(bits) < 8 * model.size
+
+
 def test_a_flip_turns_one_bit_and_again_turns_it_back(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(bytes([0, 0b1010_0101, 255]))
