@@ -16,10 +16,15 @@ from tests.release.test_drift import LOCK
 PLAYBOOK = "playbooks/compare.yml"
 
 
+def models(lab: Lab, release: Path) -> list[str]:
+    """The directories of the release's models, as the server has recorded them."""
+    record = json.loads(lab.ssh(f"cat /opt/stt/releases/{release.name}/release.json"))
+    return list(record["models"])
+
+
 def contents(lab: Lab, release: Path) -> dict[str, int]:
     """The sizes of the release's model files by their digests, as the server has them."""
-    record = json.loads(lab.ssh(f"cat /opt/stt/releases/{release.name}/release.json"))
-    places = " ".join(record["models"])
+    places = " ".join(models(lab, release))
     digests = lab.ssh(f"find {places} -type f -print0 | sort -z | xargs -0 sha256sum")
     sizes = lab.ssh(f"find {places} -type f -print0 | sort -z | xargs -0 stat --format %s")
     return {
@@ -46,7 +51,9 @@ def test_a_further_quantization_is_told_with_its_bytes(lab: Lab, tmp_path: Path)
         run = lab.play(variables=given, playbook=PLAYBOOK)
         old, new = contents(lab, older), contents(lab, newer)
     finally:
-        lab.ssh(f"docker rmi stt-engine:{newer.name}; rm -r /opt/stt/releases/{newer.name}")
+        (added,) = set(models(lab, newer)) - set(models(lab, older))
+        lab.ssh(f"docker rmi stt-engine:{newer.name}")
+        lab.ssh(f"rm -r /opt/stt/releases/{newer.name} {added} {added}.manifest.json")
     assert run.rc == 0, run.output[-6000:]
     assert run.recap["changed"] == 1
     assert "  ~ int8_float16 -> int8_float16, float32\n" in run.output
