@@ -14,10 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils._report import build_report, render
+from ansible_collections.stt.engine.plugins.plugin_utils._compare import compare
+from ansible_collections.stt.engine.plugins.plugin_utils._compare_html import (
+    page as comparison_page,
+)
 from ansible_collections.stt.engine.plugins.plugin_utils._report_html import page
 from ansible_collections.stt.engine.plugins.plugin_utils._report_index import index
 from tests.unit.chromium import Chromium
 from tests.unit.plugins.release_samples import real, real_on_gpu, real_with_wrong_texts
+from tests.unit.plugins.two_releases import documents, two
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 NOW = datetime(2026, 1, 31, 9, 0, 0, tzinfo=UTC)
@@ -37,7 +42,7 @@ def main() -> None:
 
 
 def draw(browser: Chromium, directory: Path) -> None:
-    """A passed and a failed release, each in a language, and the page of all releases."""
+    """A passed and a failed release, the page of all releases, and two that are compared."""
     reports = {
         ("report-passed-ko", "ko", 2990): real("passed"),
         ("report-failed-en", "en", 1500): real_with_wrong_texts(),
@@ -58,6 +63,13 @@ def draw(browser: Chromium, directory: Path) -> None:
     path.write_text(index(releases, "en"), encoding="utf-8")
     browser.open(path, WIDTH)
     browser.picture(DOCS / "report-releases-en.png", scale=SCALE)
+    place = directory / "two"
+    place.mkdir()
+    older, newer = two(place)
+    found = compare(documents(older), documents(newer))
+    path.write_text(comparison_page(found, "ko"), encoding="utf-8")
+    browser.open(path, WIDTH)
+    browser.picture(DOCS / "releases-compared-ko.png", scale=SCALE)
 
 
 def keep(place: Path, results: dict[str, Any], day: str = "", torch: str = "") -> None:
