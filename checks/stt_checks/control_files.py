@@ -17,19 +17,20 @@ from typing import Any
 from ._model_bin import ModelBin, Variable, read_model_bin
 from .clips import Clip, Clips
 from .control import NotPlantableError, Plant
+from .error_rate import character_error_rate
 from .outcome import CheckFailedError, Outcome
 from .r5_audio import NO_SPEECH, RATE
 from .r5_transcripts import usable_clips
 
 # Of each type the bytes of a value, and how they become a number.
 FLOATING = {"float32": 4, "float16": 2, "bfloat16": 2}
-# How much greater a value becomes by one bit: enough to be heard, little enough to stay a number.
-LEAST_GROWTH, MOST_GROWTH = 2.0**6, 2.0**40
-VALUES = 4096
-# The highest bit of an exponent, where no value grows as little as wanted.
-HIGHEST = 0x40
+# How much greater than all others one value becomes by its bit: enough to drown them out, and if
+# possible no more, so that it stays a number whatever it is multiplied with.
+ENOUGH_GROWTH = 2.0**10
 # For clips of another model, whose limits were not set for this one.
 STRICT = {"cer": 0.2, "wer": 0.5}
+# Of how many recordings the two most different are looked for.
+MOST_CLIPS = 50
 NEVER_SAID = "planted words that nobody says"
 
 
@@ -54,41 +55,43 @@ def flip_weight(path: Path) -> Flip:
 
 
 def _find(path: Path, model: ModelBin) -> Flip:
-    flips: list[Flip] = []
-    any_weight: list[Flip] = []
+    greatest: list[tuple[float, Flip]] = []
     with path.open("rb") as stream:
         for name in sorted(model.variables, key=_usefulness):
             variable = model.variables[name]
             if not name.startswith("encoder/") or variable.dtype not in FLOATING:
                 continue
-            width = FLOATING[variable.dtype]
-            any_weight.append(Flip(variable.offset + width - 1, HIGHEST, name))
             stream.seek(variable.offset)
-            data = stream.read(width * VALUES)[: variable.size]
-            flips += list(_flips(name, variable, data))
-            if flips:
-                return flips[0]
-    if not any_weight:
+            grown = sorted(_flips(name, variable, stream.read(variable.size)), key=_growth)
+            enough = [flip for growth, flip in grown if growth >= ENOUGH_GROWTH]
+            if enough:
+                return enough[0]
+            greatest += grown[-1:]
+    if not greatest:
         raise NotPlantableError("model.bin has no weight of the encoder in a floating type")
-    return any_weight[0]
+    return max(greatest, key=_growth)[1]
+
+
+def _growth(found: tuple[float, Flip]) -> float:
+    return found[0]
 
 
 def _usefulness(name: str) -> tuple[bool, bool, str]:
     return (name != "encoder/layer_norm/gamma", not name.endswith("layer_norm/gamma"), name)
 
 
-def _flips(name: str, variable: Variable, data: bytes) -> Iterator[Flip]:
-    """The bits in the last byte of a value, sign left out, that make it much greater."""
+def _flips(name: str, variable: Variable, data: bytes) -> Iterator[tuple[float, Flip]]:
+    """Each bit in the last byte of a value, sign left out, by how far it lets that outgrow all."""
     width = FLOATING[variable.dtype]
-    for start in range(0, len(data) - width + 1, width):
-        value = data[start : start + width]
-        before = abs(_number(variable.dtype, value))
+    values = [data[start : start + width] for start in range(0, len(data), width)]
+    greatest = max(abs(_number(variable.dtype, value)) for value in values)
+    for at, value in enumerate(values):
         for bit in range(7):
             other = value[:-1] + bytes([value[-1] ^ (1 << bit)])
             after = abs(_number(variable.dtype, other))
-            grown = math.isfinite(after) and before > 0 and after > 1
-            if grown and LEAST_GROWTH <= after / before <= MOST_GROWTH:
-                yield Flip(variable.offset + start + width - 1, 1 << bit, name)
+            if math.isfinite(after):
+                place = variable.offset + (at + 1) * width - 1
+                yield after / (greatest or 1.0), Flip(place, 1 << bit, name)
 
 
 def _number(kind: str, value: bytes) -> float:
@@ -102,7 +105,6 @@ def other_tokenizer(path: Path) -> None:
     document = json.loads(path.read_bytes())
     vocabulary = document["model"]["vocab"]
     pieces = sorted(vocabulary, key=vocabulary.__getitem__)
-    pieces = pieces[: len(pieces) - len(pieces) % 2] if len(pieces) > 1 else pieces
     if len(pieces) < 2:
         raise NotPlantableError("the tokenizer has no word pieces")
     at = [vocabulary[piece] for piece in pieces]
@@ -128,9 +130,13 @@ def two_spoken(plant: Plant) -> list[Clip]:
     if not spoken:
         raise NotPlantableError(NO_SPEECH)
     first = spoken[0]
-    others = [clip for clip in spoken if clip.text != first.text]
-    same = [clip for clip in others if clip.language == first.language]
-    return [first, *(same or others)[:1]]
+    alike = [clip for clip in spoken[1:MOST_CLIPS] if clip.language == first.language]
+    others = alike or spoken[1:MOST_CLIPS]
+
+    def distance(clip: Clip) -> float:
+        return character_error_rate(first.text or "", clip.text or "")
+
+    return [first, *sorted((clip for clip in others if distance(clip) > 0), key=distance)[-1:]]
 
 
 def entry(plant: Plant, clip: Clip, number: int, **changes: Any) -> dict[str, Any]:

@@ -45,7 +45,7 @@ OF_CONTAINERS = "R4"
 FAILED = ("failed", "error")
 MENDED = (
     "do not trust what these checks passed: use the check archive of this collection as it is, and "
-    "mend the gate or its control"
+    "in clips.json no limits that allow any text"
 )
 
 Row = dict[str, Any]
