@@ -52,9 +52,11 @@ def by_run(record: Record, report: Mapping[str, Any], outcome: str = "") -> None
         _say(record, outcome or "stopped", failure["task"], str(failure["msg"]))
 
 
-def recovered(record: Record, module: str, said: str = "", outcome: str = "recovered") -> None:
+def recovered(
+    record: Record, module: str, said: str = "", *, outcome: str = "recovered", task: str = ""
+) -> None:
     """A fault that a module came through: the step of the role that calls it."""
-    _say(record, outcome, step_of(module), said)
+    _say(record, outcome, step_of(module, task), said)
 
 
 def _say(record: Record, outcome: str, at: str, message: str) -> None:
@@ -64,13 +66,17 @@ def _say(record: Record, outcome: str, at: str, message: str) -> None:
 
 
 @cache
-def step_of(module: str) -> str:
-    """The runbook's step in which the roles call a module, from the name of that task."""
+def step_of(module: str, words: str = "") -> str:
+    """The runbook's step in which the roles call a module, from the name of the task.
+
+    ``words`` of the name tell which task is meant where several steps call it.
+    """
     found = {
         match[0]
         for path in CHECKOUT.glob("roles/*/tasks/*.yml")
         for task in yaml.safe_load(path.read_text(encoding="utf-8"))
         if f"stt.engine.{module}" in task
+        and words in task["name"]
         and (match := re.match(r"R[1-6]\.[0-9]", task.get("name", "")))
     }
     (step,) = found

@@ -73,7 +73,7 @@ def test_a_moved_branch_is_shown_and_the_lock_is_obeyed(
     assert obeyed.recap["changed"] == 0, obeyed.output
     assert lab.newest().name == sealed
     moved = f"main moved from commit {locked[1]} to {MOVED}; the lock is obeyed"
-    caught.recovered(record_property, "stt_release_lock", moved)
+    caught.recovered(record_property, "stt_release_lock", moved, task="Show what moved")
     record_property("intact", True)
 
 

@@ -25,7 +25,6 @@ def check(step: str, name: str, status: str) -> dict[str, str]:
     ("module", "step"),
     [
         ("stt_host_check", "R1.1"),
-        ("stt_release_lock", "R1.2"),
         ("stt_image_build", "R2.1"),
         ("stt_model_fetch", "R3.1"),
         ("stt_model_convert", "R3.1"),
@@ -33,6 +32,12 @@ def check(step: str, name: str, status: str) -> dict[str, str]:
 )
 def test_a_modules_step_is_that_of_the_task_that_calls_it(module: str, step: str) -> None:
     assert caught.step_of(module) == step
+
+
+def test_words_tell_which_of_several_tasks_is_meant() -> None:
+    assert caught.step_of("stt_release_lock", "Show what moved") == "R1.2"
+    with pytest.raises(ValueError, match="too many"):
+        caught.step_of("stt_release_lock")
 
 
 def test_checks_are_told_by_step_and_in_their_own_sentences(said: dict[str, Any]) -> None:
