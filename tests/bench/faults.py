@@ -24,7 +24,7 @@ from tests.bench.fault_catalogue import OUTCOMES, by_name, catalogue, demanded, 
 from tests.bench.place import machine
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-DIRECTORIES = ("tests/integration", "tests/release")
+DIRECTORIES = ("tests/release", "tests/integration")
 MARKER = "fault"
 LONG = "long"
 NAME = "faults"
