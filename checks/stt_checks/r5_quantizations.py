@@ -26,7 +26,7 @@ from .r4_models import require_files
 from .r5_audio import NO_SPEECH, RATE, decode
 from .r5_encoder import encode, encoder_cosine, least_cosine, one_of_each_language
 from .r5_loads import load_faster_whisper, load_transformers
-from .r5_structure import require_structure
+from .r5_structure import original_of, require_structure
 from .r5_transcripts import (
     AGREEMENT_CLIPS,
     LISTEN,
@@ -209,7 +209,7 @@ class _Comparison:
         path = settings.models / self.conversion.directory
         _count, size = require_files([(path, self.conversion.files)], self.progress)
         self.figures["bytes"] = size
-        require_structure(path, name, mel_bins(settings))
+        require_structure(path, name, mel_bins(settings), original_of(settings))
         clips = usable_clips(settings)
         if isinstance(clips, Outcome):
             self._load()

@@ -64,12 +64,16 @@ def engine_diagnosis(settings: Settings, _progress: Progress) -> Outcome:
             if settings.expected.quantization
             else ""
         )
+        + (", and every variable is the original's" if original_of(settings) else "")
     ),
     fix="convert the model again from a verified source",
 )
 def structure(settings: Settings, _progress: Progress) -> Outcome:
     facts = require_structure(
-        settings.ctranslate2_path, settings.expected.quantization, mel_bins(settings)
+        settings.ctranslate2_path,
+        settings.expected.quantization,
+        mel_bins(settings),
+        original_of(settings),
     )
     model = facts["model_bin"]
     return passed(
@@ -80,11 +84,23 @@ def structure(settings: Settings, _progress: Progress) -> Outcome:
     )
 
 
+def original_of(settings: Settings) -> Path | None:
+    """The original that a conversion is held against; None where there is none beside it."""
+    given = settings.original and settings.expected.quantization is not None
+    found = settings.transformers_path / "config.json"
+    return settings.transformers_path if given and found.is_file() else None
+
+
 def require_structure(
-    directory: Path, quantization: str | None, bins: int | None
+    directory: Path, quantization: str | None, bins: int | None, source: Path | None = None
 ) -> dict[str, Any]:
-    """The facts of a conversion in which all fits together; ends the check where it does not."""
-    judgement = judge_ctranslate2(directory, quantization=quantization, mel_bins=bins)
+    """The facts of a conversion in which all fits together; ends the check where it does not.
+
+    With the original as ``source`` each variable has to be one that its tensors give.
+    """
+    judgement = judge_ctranslate2(
+        directory, quantization=quantization, mel_bins=bins, source=source
+    )
     if judgement.findings:
         raise CheckFailedError(
             "; ".join(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import shlex
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 from tests.bench.converting import engine_image
 from tests.bench.page import on_machine, write_page
 from tests.bench.place import CHECKOUT, machine
-from tests.integration.verify_host import CLIPS, NAME, RUN, VerifyHost
+from tests.integration.verify_host import CLIPS, NAME, RUN, VerifyHost, tiny_model
 from tests.lab.hosts import ssh_command
 from tests.lab.layout import BUILD_HOST, Places, cache_root
 
@@ -200,6 +201,7 @@ def measure(host: VerifyHost, options: argparse.Namespace) -> list[Flip]:
         "seed": options.seed,
         "name": NAME,
         "original": f"/app/models/{NAME}",
+        "original_files": original_files(),
         "clips": "/checks/clips",
         "files": FILES,
         "conversions": conversions,
@@ -212,6 +214,14 @@ def unharmed(message: dict[str, Any]) -> bool:
     if "reference" in message:
         return bool(message["reference"]["status"] == "passed")
     return not message["unharmed"]["said"]
+
+
+def original_files() -> list[dict[str, Any]]:
+    """The original's manifest, which the hash gate holds it against too."""
+    return [
+        {"path": name, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for name, data in sorted(tiny_model().items())
+    ]
 
 
 def converse(

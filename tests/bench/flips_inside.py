@@ -150,7 +150,7 @@ def settings_of(order: dict[str, Any], clips: Path) -> Settings:
         order["name"],
         clips=clips,
         gpu_policy="absent",
-        original_given=False,
+        original_given=True,
         scratch=ROOM,
     )
 
@@ -200,7 +200,7 @@ def run(order: dict[str, Any], settings: Settings, conversion: dict[str, Any], o
     mine = replace(
         settings,
         ctranslate2=name,
-        manifests={"ctranslate2": conversion["files"]},
+        manifests={"ctranslate2": conversion["files"], "transformers": order["original_files"]},
         expected=Expected(quantization=name),
     )
     unharmed = judge(mine)

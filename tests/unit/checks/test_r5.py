@@ -25,7 +25,7 @@ from stt_checks.clips import Clip
 from stt_checks.outcome import CheckFailedError, Outcome
 from stt_checks.settings import Expected, Settings
 
-from tests.unit.model_files import safetensors, source_tensors, write_ctranslate2
+from tests.unit.model_files import safetensors, source_tensors, write_ctranslate2, write_source
 
 Body = Callable[[Settings, Callable[[str], None]], Outcome]
 GOOD = {"device": "cpu", "compute_type": "float32"}
@@ -203,6 +203,26 @@ def test_a_structure_that_does_not_fit_fails_with_every_finding(settings: Settin
     assert len(outcome.evidence["findings"]) == 2
     assert "vocabulary.json" in outcome.found
     assert "preprocessor_config.json" in outcome.found
+
+
+def test_a_variable_of_another_name_than_the_original_gives_fails(settings: Settings) -> None:
+    """As one flipped bit in a header leaves it: the file is well-formed, and a weight is gone."""
+    write_source(settings.transformers_path)
+    wants = replace(settings, expected=Expected(quantization="float16"))
+    good = judge(r5_structure.structure, wants)
+    assert good.status == "passed", good
+    assert good.evidence["source_variables"] > 50
+    path = wants.ctranslate2_path / "model.bin"
+    data = path.read_bytes()
+    name = b"encoder/layer_1/ffn/linear_0/weight"
+    path.write_bytes(data.replace(name, b"encofer" + name[7:]))
+    outcome = judge(r5_structure.structure, wants)
+    assert outcome.status == "failed"
+    assert "1 variables missing: encoder/layer_1/ffn/linear_0/weight" in outcome.found
+    assert "1 unknown variables: encofer/layer_1/ffn/linear_0/weight" in outcome.found
+    # Without the original beside it nobody knows which names there are.
+    alone = replace(wants, original_given=False)
+    assert judge(r5_structure.structure, alone).status == "passed"
 
 
 def test_any_number_of_mel_bins_passes_that_is_the_originals(settings: Settings) -> None:
