@@ -144,7 +144,8 @@ class Supervisor:
             return Outcome(
                 "error",
                 f"no end within the deadline of {self.deadline_of(check):g} s{while_doing}",
-                "look at the check's output for what it waited for, or raise model_check_deadline_seconds",
+                "look at the check's output for what it waited for, or raise "
+                "model_check_deadline_seconds",
             )
         if os.WIFSIGNALED(ended.status):
             number = os.WTERMSIG(ended.status)

@@ -45,6 +45,8 @@ def draw(browser: Chromium, directory: Path) -> None:
     """A passed and a failed release, the page of all releases, and two that are compared."""
     reports = {
         ("report-passed-ko", "ko", 2990): real("passed"),
+        ("report-passed-en", "en", 2990): real("passed"),
+        ("report-failed-ko", "ko", 1500): real_with_wrong_texts(),
         ("report-failed-en", "en", 1500): real_with_wrong_texts(),
     }
     path = directory / "page.html"
