@@ -70,7 +70,7 @@ bench-service: lab-up ## load the service with 8 clients, bad uploads and a stop
 	@python -m tests.bench service $(ARGS)
 
 .PHONY: bench-flips
-bench-flips: lab-up ## flip single bits of model.bin and see which gates catch them (about 6 minutes; after make release)
+bench-flips: lab-up ## flip single bits of model.bin and see which gates catch them (about 10 minutes; after make release)
 	@python -m tests.bench flips $(ARGS)
 
 .PHONY: test

@@ -138,7 +138,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Flip, print the table and write the result; 1 when the hash gate missed a flip."""
-    print("==> Flipped bits, and what catches them: about 6 minutes", flush=True)
+    print("==> Flipped bits, and what catches them: about 10 minutes", flush=True)
     began = time.monotonic()
     host = VerifyHost()
     try:
