@@ -25,6 +25,7 @@ from .original import english_only
 from .r5_accept import NAME as ACCEPT
 from .r5_accept import STEP as ACCEPTING
 from .r5_quantizations import REFERENCE, STEP
+from .r5_structure import original_of
 from .settings import Conversion, Settings
 
 controls = Controls()
@@ -225,6 +226,17 @@ def more_layers(plant: Plant) -> None:
     document["decoder_layers"] += 1
     document.pop("num_hidden_layers", None)
     path.write_text(json.dumps(document), encoding="utf-8")
+
+
+@controls.control(
+    "another_original",
+    "an original model of one layer more than the conversion has",
+    {"R5.1/structure": fails(r"tensors missing: .*decoder\.layers")},
+)
+def another_original(plant: Plant) -> None:
+    if original_of(plant.settings) is None:
+        raise NotPlantableError("the conversion is not held against an original here")
+    more_layers(plant)
 
 
 @controls.control(
