@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .clips import Clip, load_clips
@@ -68,7 +69,7 @@ def encoder_agreement(settings: Settings, progress: Progress) -> Outcome:
     for clip, (features, wanted) in pairs(chosen, references):
         progress(f"encoding {clip.path.name} with faster-whisper")
         cosines[clip.path.name] = encoder_cosine(converted, features, wanted)
-    worst = min(cosines.values())
+    worst = lowest(cosines)
     require(worst >= _bound(settings), f"the cosine is {worst:.5f}", cosines=cosines)
     return passed(f"the cosine is {worst:.6f} or more on {len(cosines)} clips", cosines=cosines)
 
@@ -76,6 +77,13 @@ def encoder_agreement(settings: Settings, progress: Progress) -> Outcome:
 def one_of_each_language(spoken: Sequence[Clip]) -> list[Clip]:
     """The clips that are encoded: the encoder is the same for all."""
     return list({clip.language: clip for clip in reversed(spoken)}.values())
+
+
+def lowest(cosines: Mapping[str, float]) -> float:
+    """The lowest cosine; min() would pass over one that is no number."""
+    for clip, cosine in cosines.items():
+        require(math.isfinite(cosine), f"the cosine of {clip} is no number", cosines=dict(cosines))
+    return min(cosines.values())
 
 
 def encoder_cosine(converted: Any, features: Any, wanted: Any) -> float:
@@ -90,8 +98,9 @@ def encoder_cosine(converted: Any, features: Any, wanted: Any) -> float:
     found = numpy.array(output, dtype=numpy.float64).reshape(-1)
     reference = wanted.astype(numpy.float64).reshape(-1)
     require(found.shape == reference.shape, f"{found.size} values against {reference.size}")
-    require(bool(numpy.isfinite(found).all()), "the encoder gives values that are no numbers")
-    require(bool(found.any()), "the encoder gives nothing but zeros")
+    for values, whose in ((found, "the encoder"), (reference, "the original's encoder")):
+        require(bool(numpy.isfinite(values).all()), f"{whose} gives values that are no numbers")
+        require(bool(values.any()), f"{whose} gives nothing but zeros")
     return float(found @ reference / numpy.linalg.norm(found) / numpy.linalg.norm(reference))
 
 

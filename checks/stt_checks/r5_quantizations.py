@@ -24,7 +24,7 @@ from .original import mel_bins
 from .outcome import CheckFailedError, Outcome, failed, pairs, passed, require, skipped
 from .r4_models import require_files
 from .r5_audio import NO_SPEECH, RATE, decode
-from .r5_encoder import encode, encoder_cosine, least_cosine, one_of_each_language
+from .r5_encoder import encode, encoder_cosine, least_cosine, lowest, one_of_each_language
 from .r5_loads import load_faster_whisper, load_transformers
 from .r5_structure import original_of, require_structure
 from .r5_transcripts import (
@@ -290,7 +290,7 @@ class _Comparison:
         for clip, (features, output) in reference.encoded.items():
             self.progress(f"encoding {clip}")
             cosines[clip] = encoder_cosine(model, features, output)
-        worst = min(cosines.values())
+        worst = lowest(cosines)
         self.figures |= {"encoder_cosine": round(worst, 9), "cosines": cosines}
         least = _bound(self.settings, self.conversion.quantization)
         require(worst >= least, f"the encoder's cosine with float32 is {worst:.5f}, below {least}")
