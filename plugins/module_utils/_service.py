@@ -6,29 +6,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import posixpath
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from ansible_collections.stt.engine.plugins.module_utils._docker_cli import QUERY_TIMEOUT, DockerCli
+from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._verify_request import (
-    CACHE_IN_CONTAINER,
     CTRANSLATE2_IN_CONTAINER,
-    LOGS_IN_CONTAINER,
     MODELS_IN_CONTAINER,
 )
 
-USER = "2000"
 PORT = "8003"
 MODEL_SETTING = "STT_MODEL_PATH"
 PORT_SETTING = "STT_PORT"
+# What the service's own settings begin with.
+OWN = "STT_"
+TEMPORARY = "tmpfs"
+# What of its host a container is given, by Docker's own names.
+SURROUNDINGS = ("PidMode", "IpcMode", "UTSMode", "UsernsMode", "Devices", "DeviceCgroupRules")
 EVERYWHERE = ("", "0.0.0.0", "::")
 LOOPBACK = "127.0.0.1"
-# Where the image's own programs lie: what is mounted there is not what was judged.
-PROGRAMS = ("/app", "/opt/app-root", "/usr", "/bin", "/sbin", "/lib", "/lib64")
-WRITABLE = (CACHE_IN_CONTAINER, LOGS_IN_CONTAINER)
-SHOWN_CHANGES = 5
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Mount:
     place: str
     source: str
     writable: bool
+    kind: str = "bind"
 
 
 @dataclass(frozen=True)
@@ -50,24 +50,27 @@ class Service:
     user: str
     read_only: bool
     privileged: bool
-    no_new_privileges: bool
+    security: tuple[str, ...]
     capabilities_dropped: tuple[str, ...]
     capabilities_added: tuple[str, ...]
     mounts: tuple[Mount, ...]
     temporary: tuple[str, ...]
     settings: Mapping[str, str]
+    environment: Mapping[str, str]
+    program: Mapping[str, Any]
+    surroundings: Mapping[str, Any]
     address: str
 
     @property
     def model_place(self) -> str:
         """Where the service looks for its model."""
         default = f"{MODELS_IN_CONTAINER}/{CTRANSLATE2_IN_CONTAINER}"
-        return self.settings.get(MODEL_SETTING) or default
+        return posixpath.normpath(self.settings.get(MODEL_SETTING) or default)
 
     @property
     def model_mount(self) -> Mount | None:
         """What is mounted where it looks for its model, or above it."""
-        there = [mount for mount in self.mounts if _holds(mount.place, self.model_place)]
+        there = [mount for mount in self.mounts if holds(mount.place, self.model_place)]
         return max(there, key=lambda mount: len(mount.place), default=None)
 
     @property
@@ -80,8 +83,24 @@ class Service:
         return os.path.realpath(PurePosixPath(mount.source, below))
 
 
-def _holds(directory: str, path: str) -> bool:
+def holds(directory: str, path: str) -> bool:
+    """Whether a path is a directory, or lies in it."""
     return PurePosixPath(path).is_relative_to(directory)
+
+
+def environment_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """The environment variables of a container's or an image's configuration."""
+    return dict(line.partition("=")[::2] for line in config.get("Env") or [])
+
+
+def program_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a container's or an image's configuration says is started, and where."""
+    return {
+        "entrypoint": list(config.get("Entrypoint") or []),
+        "command": list(config.get("Cmd") or []),
+        "working directory": str(config.get("WorkingDir") or "/"),
+        "health check": list((config.get("Healthcheck") or {}).get("Test") or []),
+    }
 
 
 def services(docker: DockerCli) -> list[Service]:
@@ -97,8 +116,10 @@ def services(docker: DockerCli) -> list[Service]:
 
 def _service(container: Mapping[str, Any]) -> Service:
     host, config = container["HostConfig"], container["Config"]
-    settings = dict(line.partition("=")[::2] for line in config.get("Env") or [])
-    options = [str(option) for option in host.get("SecurityOpt") or []]
+    environment = environment_of(config)
+    settings = {name: text for name, text in environment.items() if name.startswith(OWN)}
+    mounts = [_mount(mount) for mount in container.get("Mounts") or []]
+    options = tuple(str(option) for option in host.get("SecurityOpt") or [])
     return Service(
         name=str(container["Name"]).removeprefix("/"),
         image_id=str(container["Image"]),
@@ -106,22 +127,28 @@ def _service(container: Mapping[str, Any]) -> Service:
         user=str(config.get("User") or ""),
         read_only=bool(host.get("ReadonlyRootfs")),
         privileged=bool(host.get("Privileged")),
-        no_new_privileges=any(
-            option in ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
-            for option in options
-        ),
+        security=options,
         capabilities_dropped=tuple(str(name).upper() for name in host.get("CapDrop") or []),
         capabilities_added=tuple(str(name).upper() for name in host.get("CapAdd") or []),
-        mounts=tuple(_mount(mount) for mount in container.get("Mounts") or []),
-        temporary=tuple(host.get("Tmpfs") or {}),
-        settings={name: value for name, value in settings.items() if name.startswith("STT_")},
+        mounts=tuple(mount for mount in mounts if mount.kind != TEMPORARY),
+        temporary=(
+            *(host.get("Tmpfs") or {}),
+            *(mount.place for mount in mounts if mount.kind == TEMPORARY),
+        ),
+        settings=settings,
+        environment={name: text for name, text in environment.items() if name not in settings},
+        program=program_of(config),
+        surroundings={name: host.get(name) for name in SURROUNDINGS},
         address=_address(container, settings.get(PORT_SETTING) or PORT),
     )
 
 
 def _mount(mount: Mapping[str, Any]) -> Mount:
     return Mount(
-        str(mount["Destination"]), str(mount.get("Source") or ""), bool(mount.get("RW", True))
+        posixpath.normpath(str(mount["Destination"])),
+        str(mount.get("Source") or ""),
+        bool(mount.get("RW", True)),
+        str(mount.get("Type") or "bind"),
     )
 
 
@@ -137,61 +164,3 @@ def _address(container: Mapping[str, Any], port: str) -> str:
         if joined.get("IPAddress"):
             return f"{joined['IPAddress']}:{port}"
     return ""
-
-
-def deviations(service: Service, docker: DockerCli, image_id: str, model: str) -> list[str]:
-    """Everything in which a service is not the release, or not run as the release was proven."""
-    found = [*_content(service, image_id, model), *_freedom(service)]
-    changed = _changed(service, docker)
-    if changed:
-        more = f" and {len(changed) - SHOWN_CHANGES} more" if len(changed) > SHOWN_CHANGES else ""
-        found.append(f"files changed since its start: {', '.join(changed[:SHOWN_CHANGES])}{more}")
-    return found
-
-
-def _content(service: Service, image_id: str, model: str) -> Iterator[str]:
-    """Another image, another model, or something that lies over the image's own programs."""
-    if service.image_id != image_id:
-        yield f"image {service.image_id}"
-    mount = service.model_mount
-    if mount is None:
-        yield f"no model mounted at {service.model_place}"
-    elif service.model != os.path.realpath(model):
-        yield f"model {service.model}"
-    elif mount.writable:
-        yield f"the model at {mount.place} mounted writable"
-    for other in service.mounts:
-        models = _holds(MODELS_IN_CONTAINER, other.place) and not other.writable
-        if other == mount or models or other.place in WRITABLE:
-            continue
-        if any(_holds(place, other.place) for place in PROGRAMS):
-            yield f"{other.source or 'a volume'} mounted over {other.place}"
-
-
-def _freedom(service: Service) -> Iterator[str]:
-    """What it may do that no check was allowed to do."""
-    if service.user.partition(":")[0] != USER:
-        yield f"user {service.user or 'root'}"
-    if not service.read_only:
-        yield "a root file system that can be written"
-    if service.privileged:
-        yield "privileged"
-    if "ALL" not in service.capabilities_dropped or service.capabilities_added:
-        added = ", ".join(service.capabilities_added)
-        yield f"capabilities{f' ({added})' if added else ' of the engine by default'}"
-    if not service.no_new_privileges:
-        yield "without no-new-privileges"
-
-
-def _changed(service: Service, docker: DockerCli) -> list[str]:
-    """Files of the image that were changed in the container; mounts leave their own traces."""
-    listed = docker.run(["container", "diff", service.name], timeout=QUERY_TIMEOUT).text
-    mounted = [mount.place for mount in service.mounts] + list(service.temporary)
-    paths = [line.partition(" ")[2] for line in listed.splitlines()]
-    own = ("/dev", "/proc", "/sys", "/etc/mtab")
-    return [
-        path
-        for path in paths
-        if not any(_holds(path, place) or _holds(place, path) for place in mounted)
-        and not any(_holds(place, path) for place in own)
-    ]

@@ -11,9 +11,11 @@ module: stt_service_verify
 version_added: 0.1.0
 short_description: Judge a running service against a sealed release, without touching it
 description:
-  - Looks at each running container of O(image_id). Its model must be O(model), read-only, nothing
-    may lie over the image's own programs or have been changed in it, and it must run as the release
-    was proven, that is as uid 2000, on a read-only root, without capabilities and new privileges.
+  - Looks at each running container of O(image_id). Its model must be O(model), read-only; beside it
+    only other models, cache and logs may be mounted, and a temporary C(/tmp). What is started and
+    every variable but C(STT_*), proxies, time zone and choice of GPU must be the image's own, and
+    no file may have been changed. It must run as the release was proven, that is as uid 2000, on a
+    read-only root, without capabilities, new privileges, or devices and namespaces of its host.
   - Asks each such service for C(/health), which must be 200 and name no other model, and lets it
     transcribe one recording.
   - A host without a running engine of ours is skipped with that reason. One whose engines are all
@@ -106,20 +108,18 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
-from ansible_collections.stt.engine.plugins.module_utils._service import (
-    Service,
-    deviations,
-    services,
-)
+from ansible_collections.stt.engine.plugins.module_utils._service import Service, services
 from ansible_collections.stt.engine.plugins.module_utils._service_ask import Recording, asked
+from ansible_collections.stt.engine.plugins.module_utils._service_deviations import deviations
 
 NOTHING_RUNS = "no engine of ours runs on this host"
 NO_RECORDING = "no recording's text is known for this release"
 AS_SEALED = {
     "id": "R6.3",
     "name": "service_as_sealed",
-    "expected": "what serves here is the sealed image with the sealed model, unchanged, on a "
-    "read-only root, as uid 2000 without capabilities and new privileges",
+    "expected": "what serves here is the sealed image with the sealed model, unchanged, with the "
+    "image's own command and environment and nothing else mounted, on a read-only root, as uid "
+    "2000 without capabilities, new privileges and parts of its host",
     "fix": "deploy the release again, or start the container as docs/service.md says",
 }
 ANSWERS = {
