@@ -175,32 +175,33 @@ def summary(found: Rows, checks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What the rows prove of the gates that the release was judged by."""
     skipped = {key_of(one): one["found"] for one in checks if one["status"] == "skipped"}
     shown: dict[str, bool] = {}
-    left: dict[str, str] = {}
+    # By gate and reason: also of a gate that another fault has shown.
+    left: dict[tuple[str, str], None] = {}
     wrong: list[Row] = []
     for row in found.rows:
         key = key_of(row)
         if row["as_planted"]:
             shown.setdefault(key, True)
         elif row["status"] == "skipped" and row.get("left_out"):
-            left.setdefault(key, str(row["found"]))
+            left[key, str(row["found"])] = None
         elif row["status"] == "skipped" and key in skipped:
-            left.setdefault(key, f"skipped in the release too: {row['found']}")
+            left[key, f"skipped in the release too: {row['found']}"] = None
         else:
             wrong.append(row)
+    watched = {key_of(row) for row in found.rows}
     for key in (key_of(one) for one in checks):
-        if key not in shown and key not in left and key not in map(key_of, wrong):
-            if found.without.get(key):
-                left[key] = found.without[key]
-            else:
-                wrong.append(_unwatched(key))
+        if key in watched:
+            continue
+        if found.without.get(key):
+            left[key, found.without[key]] = None
+        else:
+            wrong.append(_unwatched(key))
     shown.update((key_of(row), False) for row in wrong)
     return {
         "controls": len({row["control"] for row in found.rows if row["as_planted"]}),
         "gates": len(shown),
         "failed_as_planted": sum(shown.values()),
-        "left_out": [
-            {"gate": key, "reason": reason} for key, reason in left.items() if key not in shown
-        ],
+        "left_out": [{"gate": key, "reason": reason} for key, reason in left],
         "rows": [told(row) for row in found.rows],
         "wrong": [told(row) for row in wrong],
     }

@@ -341,7 +341,9 @@ self_test:
       returned: when it ran
       sample: 27
     left_out:
-      description: Checks that nothing could be planted for here, each with C(gate) and C(reason).
+      description:
+        - Faults that could not be planted here, for want of a GPU for instance, each with C(gate)
+          and C(reason); another may have shown the same check.
       type: list
       elements: dict
       returned: when it ran
