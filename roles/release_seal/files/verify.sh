@@ -214,33 +214,33 @@ check_file() {
     fi
 }
 
-# $1 directory: every file below it, hidden ones too. No find, which is not part of coreutils.
+# $1 directory: every file below it by its name below $root. No find, which is not part of coreutils.
+# A name that is not one line gets // before it, as no name of a list has that is well formed.
 walk() {
     for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
         if [ -d "$entry" ] && [ ! -L "$entry" ]; then
             walk "$entry"
         elif [ -e "$entry" ] || [ -L "$entry" ]; then
-            printf '%s\n' "$entry"
+            name=${entry#"$root/"}
+            name=${name#./}
+            case $name in *[[:cntrl:]]*) name=//$(plain "$name") ;; esac
+            printf '%s\n' "$name"
         fi
     done
 }
 
 # $1 list, $2 directory, $3 part of it: nothing lies there that the list does not name.
 check_nothing_else() {
-    names=$NEWLINE$(printf '%s\n' "$1" | cut -c 67-)$NEWLINE
+    names=$NEWLINE$NEWLINE$LIST$NEWLINE$LIST.sig$NEWLINE$(printf '%s\n' "$1" | cut -c 67-)$NEWLINE
+    root=$2
     there=$(walk "$2/$3")
     others=0
-    while IFS= read -r entry; do
-        name=${entry#"$2/"}
-        name=${name#./}
-        case $name in
-            "" | "$LIST" | "$LIST.sig") continue ;;
-        esac
+    while IFS= read -r name; do
         case $names in
             *"$NEWLINE$name$NEWLINE"*) continue ;;
         esac
         others=$((others + 1))
-        refuted "$name" "a file that was not sealed, in $2" "only what the list names" \
+        refuted "${name#//}" "a file that was not sealed, in $2" "only what the list names" \
             "remove it, after you have found out where it came from"
     done <<EOF
 $there

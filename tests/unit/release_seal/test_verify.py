@@ -306,9 +306,28 @@ def test_missing_added_and_replaced_files_are_refuted(auditor: Auditor, sealed: 
     assert outcome.rc == 1
     assert set(outcome.refuted) == {
         *("junit.xml", "sbom.cdx.json", "report.tap"),
-        *("elsewhere.json", "logs/.hidden", "logs/two", "lines?[2K?proven: all"),
+        *("elsewhere.json", "logs/.hidden", "logs/two?lines?[2K?proven: all"),
     }
     assert "\x1b" not in outcome.output
+
+
+@pytest.mark.parametrize(
+    "name",
+    # Each of them reads as a line, or several, with names that are on the list.
+    ["report.json\n./junit.xml", "report.json\n.", "\njunit.xml", "junit.xml\n", "a/\nb/junit.xml"],
+)
+def test_a_name_of_several_lines_is_none_of_the_list(
+    auditor: Auditor, sealed: Sealed, name: str
+) -> None:
+    planted = sealed.release / name
+    if name.endswith("."):
+        planted.mkdir()
+        planted /= "junit.xml"
+    planted.parent.mkdir(parents=True, exist_ok=True)
+    planted.write_text("planted")
+    outcome = auditor.run(sealed.key, sealed.release)
+    told = str(planted.relative_to(sealed.release)).replace("\n", "?")
+    assert (outcome.rc, outcome.refuted) == (1, [told]), outcome.output
 
 
 def test_the_models_on_a_host_are_held_against_the_manifest(
