@@ -46,6 +46,8 @@ TEXTS: dict[str, dict[str, str]] = {
     "skipped": {"ko": "건너뜀", "en": "skipped"},
     "not_run": {"ko": "미실행", "en": "not run"},
     "partly": {"ko": "일부 건너뜀", "en": "skipped in part"},
+    # The same where there is little room, with what was skipped beside it.
+    "in_part": {"ko": "일부 통과", "en": "in part"},
     "checklist": {"ko": "최종 체크리스트", "en": "Closing checklist"},
     "phase": {"ko": "Phase", "en": "Phase"},
     "criteria": {"ko": "성공 기준", "en": "Success criteria"},

@@ -26,6 +26,7 @@ from ansible_collections.stt.engine.plugins.module_utils._report_text import (
 )
 
 GATES = "R2.5"
+IN_PART = "in_part"
 # What the report itself is written as, beside the page, and what a sealed release has.
 ALWAYS = ("report.json", "junit.xml", "report.tap")
 SEALED = ("manifest.json",)
@@ -97,7 +98,13 @@ def lines(report: Mapping[str, Any], key: str, language: str) -> list[Section]:
     """The lines of a checklist with what must be said beside their mark."""
     by_key = {f"{check['id']}/{check['name']}": check for check in report["checks"]}
     return [
-        {**line, "notes": _notes(line, by_key, language), "size": _size(line, language)}
+        {
+            **line,
+            # A tick would say that everything behind it passed.
+            "mark": IN_PART if line["status"] == "passed" and line["note"] else line["status"],
+            "notes": _notes(line, by_key, language),
+            "size": _size(line, language),
+        }
         for line in report[key]
     ]
 

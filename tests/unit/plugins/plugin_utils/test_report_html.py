@@ -215,6 +215,22 @@ def test_warnings_and_skips_say_why_before_the_checklist() -> None:
     assert "attention" not in made(real_on_gpu())[1].values("id")
 
 
+@pytest.mark.parametrize(("language", "words"), [("ko", "일부 통과"), ("en", "in part")])
+def test_what_was_skipped_in_part_has_no_tick(language: str, words: str) -> None:
+    def marks(results: dict[str, Any]) -> list[str]:
+        part = section(made(results, language)[0], "checklist")
+        return [line for line in part.split("<li>")[1:] if words in line]
+
+    results = passed_on_gpu()
+    assert marks(results) == []
+    (other,) = [one for one in results["checks"] if one["name"] == "models_hashes"]
+    other.update(status="skipped", found="no list of files was given")
+    (line,) = marks(results)
+    assert '<span class="badge in_part">' in line
+    assert "badge passed" not in line
+    assert "no list of files was given" in line
+
+
 def test_a_checklist_that_is_not_complete_is_told_when_nothing_else_is() -> None:
     results = passed_on_cpu()
     results["checks"] = [one for one in results["checks"] if one["id"] != "R1.3"]
