@@ -88,7 +88,7 @@ def test_no_control_speaks_of_a_gate_that_is_not_there() -> None:
 
 
 def table() -> str:
-    """Each gate with what is planted for it, in the order in which the gates run."""
+    """Each gate with what is planted for it, by name."""
     settings = planned()
     rows: dict[str, list[str]] = {}
     for check in catalogue.checks(None, settings):
@@ -99,7 +99,9 @@ def table() -> str:
                 rows.setdefault(name, []).append(planted)
         if check.key in without_control():
             rows[name] = [f"nothing: {without_control()[check.key]}"]
-    lines = [f"| {name} | {'; '.join(dict.fromkeys(said))} |" for name, said in rows.items()]
+    lines = [
+        f"| {name} | {'; '.join(dict.fromkeys(said))} |" for name, said in sorted(rows.items())
+    ]
     return "\n".join(["| check | planted |", "|---|---|", *lines, ""])
 
 
