@@ -17,7 +17,9 @@ description:
     no file may have been changed. It must run as the release was proven, that is as uid 2000, on a
     read-only root, without capabilities, new privileges, or devices and namespaces of its host.
   - Asks each such service for C(/health), which must be 200 and name no other model, and lets it
-    transcribe one recording.
+    transcribe one recording, where one is given. Its text is compared by letters and digits alone
+    with the one that is known; where none is known, there must be a text, and it is said that it
+    was not compared.
   - A host without a running engine of ours is skipped with that reason. One whose engines are all
     of other images fails.
   - Starts, stops and changes nothing.
@@ -35,7 +37,7 @@ options:
     type: str
     default: ''
   recording:
-    description: A recording whose text is known; without one the service is not asked.
+    description: A recording of speech; without one the service is only asked for its health.
     type: dict
     suboptions:
       name:
@@ -47,13 +49,13 @@ options:
         type: str
         required: true
       text:
-        description: The text that the release's service gave for it when it was sealed.
+        description: The text that the release's service gave for it when it was sealed, if known.
         type: str
-        required: true
+        default: ''
       limit:
-        description: The share of its characters in which the answer may differ.
+        description: The share of its letters in which the answer may differ.
         type: float
-        default: 0.0
+        default: 0.2
   timeout:
     description: For how many seconds an answer is waited for.
     type: float
@@ -109,11 +111,16 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._service import Service, services
-from ansible_collections.stt.engine.plugins.module_utils._service_ask import Recording, asked
+from ansible_collections.stt.engine.plugins.module_utils._service_ask import (
+    AGREEMENT,
+    Recording,
+    asked,
+)
 from ansible_collections.stt.engine.plugins.module_utils._service_deviations import deviations
 
 NOTHING_RUNS = "no engine of ours runs on this host"
-NO_RECORDING = "no recording's text is known for this release"
+NO_RECORDING = "no recording is at hand, so it was only asked for its health"
+NOT_COMPARED = "not compared, because no text of it is known for this release"
 AS_SEALED = {
     "id": "R6.3",
     "name": "service_as_sealed",
@@ -128,6 +135,7 @@ ANSWERS = {
     "expected": "/health is 200 with the sealed model, and /transcribe gives the sealed text",
     "fix": "look at the container's log (docker logs), and at its model and device",
 }
+UNKNOWN = "/health is 200 with the sealed model, and /transcribe gives a text"
 
 
 def result(
@@ -163,21 +171,27 @@ def as_sealed(mine: list[Service], others: list[Service], docker: DockerCli, mod
 
 
 def answers(mine: list[Service], recording: Recording | None, digest: str, timeout: float) -> Any:
-    """Whether what runs answers."""
+    """Whether what runs answers; without a recording that can only be refuted."""
     started = time.monotonic()
-    if not mine or recording is None:
-        reason = NO_RECORDING if mine else NOTHING_RUNS
-        return result(ANSWERS, started, found=reason, good=None)
+    compared = recording is not None and bool(recording.text)
+    check = ANSWERS if compared else {**ANSWERS, "expected": UNKNOWN}
+    if not mine:
+        return result(check, started, found=NOTHING_RUNS, good=None)
     told = {one.name: asked(one, recording, digest, timeout) for one in mine}
     bad = "; ".join(
         f"{name}: {', '.join(one['problems'])}" for name, one in told.items() if one["problems"]
     )
+    if bad:
+        return result(check, started, found=bad, good=False, answers=told)
+    if recording is None:
+        return result(check, started, found=NO_RECORDING, good=None, answers=told)
     good = "; ".join(
         f"{name}: {one['text']!r} on {one['device'] or 'an unnamed device'}"
         f"{' in ' + one['compute_type'] if one['compute_type'] else ''}"
         for name, one in told.items()
     )
-    return result(ANSWERS, started, found=bad or good, good=not bad, answers=told)
+    found = good if compared else f"{good}; {NOT_COMPARED}"
+    return result(check, started, found=found, good=True, answers=told)
 
 
 def recording_of(given: dict[str, Any] | None) -> Recording | None:
@@ -222,8 +236,8 @@ def main() -> None:
                 "options": {
                     "name": {"type": "str", "required": True},
                     "content": {"type": "str", "required": True, "no_log": False},
-                    "text": {"type": "str", "required": True},
-                    "limit": {"type": "float", "default": 0.0},
+                    "text": {"type": "str", "default": ""},
+                    "limit": {"type": "float", "default": AGREEMENT},
                 },
             },
             "timeout": {"type": "float", "default": 120},

@@ -19,6 +19,7 @@ from ansible_collections.stt.engine.plugins.modules.stt_service_verify import (
     recording_of,
 )
 from tests.unit.plugins.module_utils.test_service import MODEL, Engine, container, seen
+from tests.unit.plugins.module_utils.test_service_ask import DIGEST, LOADED, server
 
 RECORDING = Recording("a.flac", b"fLaC", "a text", 0.0)
 
@@ -64,11 +65,27 @@ def test_one_deviating_container_fails_them_all(tmp_path: Path, service: Service
     )
 
 
-def test_without_a_known_recording_it_is_not_asked(service: Service) -> None:
-    asked = answers([service], None, "", 1.0)
+def test_without_a_recording_it_is_asked_for_its_health(service: Service) -> None:
+    with server((200, {"model": LOADED}), (500, b"")) as (address, _sent):
+        asked = answers([replace(service, address=address)], None, DIGEST, 5.0)
     assert (asked["status"], asked["found"]) == (
         "skipped",
-        "no recording's text is known for this release",
+        "no recording is at hand, so it was only asked for its health",
+    )
+    gone = answers([replace(service, address=address)], None, DIGEST, 5.0)
+    assert gone["status"] == "failed"
+    assert gone["found"].startswith("stt: /health gives no answer: ")
+    assert "sealed text" not in gone["expected"]
+
+
+def test_a_text_that_was_not_compared_is_told_so(service: Service) -> None:
+    spoken = replace(RECORDING, text="")
+    with server((200, {"model": LOADED}), (200, {"text": "a word"})) as (address, _sent):
+        asked = answers([replace(service, address=address)], spoken, DIGEST, 5.0)
+    assert (asked["status"], asked["found"]) == (
+        "passed",
+        "stt: 'a word' on cpu in float32; not compared, because no text of it is known for this "
+        "release",
     )
 
 
