@@ -220,10 +220,10 @@ TEXTS: dict[str, dict[str, str]] = {
     "changed": {"ko": "변경됨", "en": "changed"},
     "self_test": {"ko": "검사 자체 시험", "en": "Self-test of the checks"},
     "self_test_ran": {
-        "ko": "{ran}, 검사 {gates}개 중 {failed}개가 일부러 심은 결함에 실패함",
+        "ko": "{ran}, 검사 {gates}개 중 {failed}개가 일부러 심은 결함을 찾아냄",
         "en": "{ran}, {failed} of {gates} gates failed as planted",
     },
-    "self_test_left_out": {"ko": ", 제외 {count}개", "en": ", {count} left out"},
+    "self_test_left_out": {"ko": ", 심지 못한 결함: {count}개", "en": ", left out: {count}"},
     "self_test_never": {
         "ko": "이 검사로는 실행한 적이 없음",
         "en": "never ran with these checks",

@@ -76,7 +76,7 @@ def test_phases_are_put_together_and_the_oldest_time_counts() -> None:
     ]
     assert (
         "Self-test of the checks: 2026-01-30 09:00:00 UTC, 2 of 2 gates failed as planted, "
-        "1 left out" in printed(report)
+        "left out: 1" in printed(report)
     )
 
 
@@ -98,8 +98,8 @@ def test_a_run_that_was_stopped_does_not_speak_of_it() -> None:
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", "2 of 2 gates failed as planted, 1 left out"),
-        ("ko", "검사 2개 중 2개가 일부러 심은 결함에 실패함, 제외 1개"),
+        ("en", "2 of 2 gates failed as planted, left out: 1"),
+        ("ko", "검사 2개 중 2개가 일부러 심은 결함을 찾아냄, 심지 못한 결함: 1개"),
     ],
 )
 def test_the_page_names_gate_fault_and_finding(language: str, words: str) -> None:
