@@ -128,7 +128,9 @@ def models_self_contained(settings: Settings, _progress: Progress) -> Outcome:
 def models_hashes(settings: Settings, progress: Progress) -> Outcome:
     unknown = [kind for kind, _path in _directories(settings) if kind not in settings.manifests]
     if unknown:
-        return skipped(f"no list of files was given for {' and '.join(unknown)}")
+        found = f"no list of files was given for {' and '.join(unknown)}"
+        # Only whoever looks at a directory by hand may not know what belongs in it.
+        return failed(found) if settings.container else skipped(found)
     wanted = [(path, settings.manifests[kind]) for kind, path in _directories(settings)]
     count, total = require_files(wanted, progress)
     return passed(f"{count} files, {readable_size(total)}, are what their manifests say")

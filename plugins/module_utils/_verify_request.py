@@ -83,6 +83,7 @@ def _models() -> dict[str, Any]:
         "ctranslate2": {"type": "path", "required": True},
         "transformers": {"type": "path"},
         "name": {"type": "str", "required": True},
+        "sealed": {"type": "list", "elements": "dict", "default": []},
     }
 
 
@@ -155,6 +156,7 @@ class VerifyRequest:
     real_time_factor_limit: float = 0.0
     self_test: bool = False
     self_test_record: Path | None = None
+    sealed: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def from_params(cls, phase: Phase, params: Mapping[str, Any]) -> VerifyRequest:
@@ -217,6 +219,7 @@ class VerifyRequest:
             real_time_factor_limit=params.get("real_time_factor_limit") or 0.0,
             self_test=bool(params.get("self_test")),
             self_test_record=_optional_path(params.get("self_test_record")),
+            sealed=tuple(models.get("sealed") or ()),
         )
 
     @property

@@ -21,9 +21,9 @@ from ansible_collections.stt.engine.plugins.module_utils._model_manifest import 
     Document,
     content_digest,
     hash_files,
-    read_manifest,
     stamps_digest,
 )
+from ansible_collections.stt.engine.plugins.module_utils._verify_manifests import known_models
 from ansible_collections.stt.engine.plugins.module_utils._verify_request import (
     CACHE_IN_CONTAINER,
     CTRANSLATE2_IN_CONTAINER,
@@ -105,11 +105,11 @@ def gpu_devices() -> list[str]:
 
 
 def describe_subject(request: VerifyRequest, image: Mapping[str, Any]) -> Subject:
-    """Gather what is expected: from the caller, the image's labels and the models' manifests."""
+    """Gather what is expected: from the caller, the image's labels and what is known of models."""
     config = image.get("Config") or {}
     labels: Mapping[str, str] = config.get("Labels") or {}
-    converted = read_manifest(request.ctranslate2) if request.ctranslate2 is not None else None
-    original = read_manifest(request.transformers) if request.transformers is not None else None
+    known = known_models(request)
+    converted, original = known.served, known.original
     variant = variant_of(labels, request.expected.get("variant"))
     expected: dict[str, Any] = {"cuda_visible_devices": VISIBLE_DEVICES}
     if variant == FOREIGN:
@@ -137,7 +137,9 @@ def describe_subject(request: VerifyRequest, image: Mapping[str, Any]) -> Subjec
             "transformers": original["files"] if original is not None else None,
         },
         repository=str((original or {}).get("repository", "")),
-        alternatives=judge_alternatives(request, converted, expected.get("quantization")),
+        alternatives=judge_alternatives(
+            request, converted, expected.get("quantization"), known.alternatives
+        ),
         commit=str((original or {}).get("commit", "")),
     )
 
@@ -190,7 +192,10 @@ def _expected_of_another(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def judge_alternatives(
-    request: VerifyRequest, served: Document | None, quantization: str | None
+    request: VerifyRequest,
+    served: Document | None,
+    quantization: str | None,
+    known: Mapping[str, Document | None],
 ) -> dict[str, list[dict[str, Any]]]:
     """The files of each conversion to compare; raises SttError for a comparison of other things."""
     if not request.alternatives:
@@ -211,7 +216,7 @@ def judge_alternatives(
                 needed="every quantization once, and not that of models.ctranslate2",
                 fix=f"leave {one.path} out, or name the quantization that it holds",
             )
-        manifest = read_manifest(one.path)
+        manifest = known.get(one.quantization)
         stored = (manifest or {}).get("quantization")
         if manifest is None or stored != one.quantization:
             said = f"a manifest that says {stored}" if manifest is not None else "no manifest"

@@ -52,6 +52,13 @@ options:
             container, and the name by which clips that are meant for it are known.
         type: str
         required: true
+      sealed:
+        description:
+          - What a release's C(manifest.json) says of its models, as it stands there. Their files are
+            then held against it, and not against the manifests beside them, which nobody signed.
+        type: list
+        elements: dict
+        default: []
   expected:
     description:
       - Values that are held against what is found. What is left out comes from the image's labels

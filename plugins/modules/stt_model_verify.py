@@ -41,6 +41,13 @@ options:
             container, and the name by which clips that are meant for it are known.
         type: str
         required: true
+      sealed:
+        description:
+          - What a release's C(manifest.json) says of its models, as it stands there. Their files are
+            then held against it, and not against the manifests beside them, which nobody signed.
+        type: list
+        elements: dict
+        default: []
       alternatives:
         description:
           - Conversions to compare with O(models.ctranslate2), each mounted as

@@ -186,7 +186,12 @@ def test_files_that_differ_from_their_manifest_fail(
 
 
 def test_hashes_are_skipped_without_a_manifest_and_never_passed(settings: Settings) -> None:
-    assert judge(r4_models.models_hashes, settings).status == "skipped"
+    assert judge(r4_models.models_hashes, replace(settings, container=False)).status == "skipped"
+    lost = judge(r4_models.models_hashes, replace(settings, container=True))
+    assert (lost.status, lost.found) == (
+        "failed",
+        "no list of files was given for ctranslate2 and transformers",
+    )
     empty = replace(settings, manifests={"ctranslate2": [], "transformers": []})
     assert judge(r4_models.models_hashes, empty).status == "failed"
 
