@@ -27,7 +27,7 @@ def by_checks(record: Record, checks: Iterable[Mapping[str, Any]], outcome: str 
     names: dict[str, list[str]] = {}
     for check in bad:
         names.setdefault(check["id"], []).append(check["name"])
-    at = "; ".join(f"{step} {', '.join(said)}" for step, said in names.items())
+    at = "; ".join(f"{step} {', '.join(dict.fromkeys(said))}" for step, said in names.items())
     sentences = (
         f"{check['id']} {check['name']}: found {check['found']}; needed {check['expected']}; "
         f"fix: {check['fix']}"

@@ -20,7 +20,11 @@ END = "<!-- end of faults -->"
 HEADER = ("id", "fault", "caught at", "seconds", "release before", "message")
 LONGEST = 260
 # What differs from run to run and says nothing.
-RANDOM = ((r"stt-test-[0-9a-f]{8}", "stt-test"), (r"/tmp/pytest-[\w./-]*?(?=/\w+(\W|$))", "/tmp"))
+RANDOM = (
+    (r"stt-test-[0-9a-f]{8}", "stt-test"),
+    (r"/tmp/pytest-of-[^/]+/pytest-[0-9]+/[^/ ]+", "/tmp/test"),
+)
+MOST_NAMES = 4
 
 
 def write_page(result: Mapping[str, Any]) -> Path:
@@ -60,15 +64,20 @@ def cells(planted: str, row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         row["id"],
         planted,
-        _plain(row["caught_at"] if row["outcome"] == "stopped" else _how(row)),
+        _plain(_where(row)),
         f"{row['run_seconds']:.1f}",
         "unchanged" if row["intact"] else "-",
         shortened(row["message"]),
     )
 
 
-def _how(row: Mapping[str, Any]) -> str:
-    return f"{row['caught_at']}: {row['outcome']}"
+def _where(row: Mapping[str, Any]) -> str:
+    """The step and its first checks, or how else it ended there."""
+    names = [name for name in re.split(r"[;, ]+", row["caught_at"].partition(" | ")[0]) if name]
+    shown = list(dict.fromkeys(names))
+    more = f" and {len(shown) - MOST_NAMES} more" if len(shown) > MOST_NAMES + 1 else ""
+    where = " ".join(shown[:MOST_NAMES] if more else shown) + more
+    return where if row["outcome"] == "stopped" else f"{where}: {row['outcome']}"
 
 
 def shortened(message: str) -> str:

@@ -78,7 +78,9 @@ def test_right_bytes_in_spite_of(
     for fault in RECOVERED[name]:
         hub.fault(**fault)
     result = case.ok(stall_seconds=6)
-    caught.recovered(record_property, "stt_model_fetch", str(result["reason"]))
+    again = ", ".join(result["repeated"]) or "nothing"
+    said = f"{result['bytes_downloaded']} bytes, every file by its hash; fetched again: {again}"
+    caught.recovered(record_property, "stt_model_fetch", said)
     case.check_published(repository)
     repeated = [f["path"] for f in RECOVERED[name] if f["action"] == "corrupt"]
     assert result["repeated"] == [path.removeprefix(f"{REPOSITORY}/") for path in repeated]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -235,3 +236,10 @@ def test_the_table_has_a_line_for_each_and_nothing_random() -> None:
     )
     assert "| R2.1 | 1.3 | unchanged | word word" in lines[3]
     assert lines[3].endswith("word ... |")
+
+
+def test_the_page_names_the_faults_of_the_last_run() -> None:
+    page = fault_page.PAGE.read_text(encoding="utf-8")
+    table = page.partition(fault_page.BEGIN)[2].partition(fault_page.END)[0]
+    shown = set(re.findall(r"^\| ([FG]\d\d) \|", table, re.MULTILINE))
+    assert shown == set(ids(catalogue()))
