@@ -14,7 +14,12 @@ from typing import Any, ClassVar
 from ansible_collections.stt.engine.plugins.module_utils import _release_files as files
 from ansible_collections.stt.engine.plugins.module_utils._digest import sha256_hex
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
-from ansible_collections.stt.engine.plugins.module_utils._release_manifest import FILE_NAME
+from ansible_collections.stt.engine.plugins.module_utils._release_manifest import (
+    FILE_NAME,
+)
+from ansible_collections.stt.engine.plugins.module_utils._release_manifest import (
+    SIGNATURE_NAME as MANIFEST_SIGNATURE,
+)
 from ansible_collections.stt.engine.plugins.module_utils._release_store import (
     SealedRelease,
     choose,
@@ -33,6 +38,8 @@ from ansible_collections.stt.engine.plugins.plugin_utils._controller_action impo
 
 PLACE = "compare"
 READ = (FILE_NAME, "report.json", "sbom.cdx.json")
+# Of these an unsigned release has none.
+SIGNED = (MANIFEST_SIGNATURE, files.SIGNATURE_NAME, "release.pub")
 PROOF_SECONDS = 600
 # What verify.sh says besides what it refutes.
 UNTOLD = ("proven: ", "not proven: ", "release: ", "result: ")
@@ -52,6 +59,7 @@ class ActionModule(ControllerAction):
         "from": {"type": "str", "default": ""},
         "to": {"type": "str", "default": ""},
         "prove": {"type": "list", "elements": "str", "default": []},
+        "allow_unsigned": {"type": "bool", "default": False},
         "language": {"type": "str", "choices": list(LANGUAGES), "default": "en"},
         "print": {"type": "bool", "default": True},
     }
@@ -60,7 +68,8 @@ class ActionModule(ControllerAction):
         """Return the comparison, the printed lines and what was, or would be, written."""
         root, language = Path(arguments["directory"]), arguments["language"]
         before, after = pair(root, arguments["from"], arguments["to"])
-        read = {one.id: _proven(one, arguments["prove"]) for one in (before, after)}
+        proof = (arguments["prove"], arguments["allow_unsigned"])
+        read = {one.id: _proven(one, *proof) for one in (before, after)}
         try:
             found = compare(read[before.id], read[after.id])
             lines = comparison_lines(found, language)
@@ -112,10 +121,16 @@ def _names(releases: Sequence[SealedRelease]) -> str:
     return ", ".join(release.id for release in releases)
 
 
-def _proven(release: SealedRelease, prove: Sequence[str]) -> Release:
-    """A release's documents, once its seal was proven as far as that can be done here."""
+def _proven(release: SealedRelease, prove: Sequence[str], allow_unsigned: bool) -> Release:
+    """A release's documents, once its seal was proven as far as that can be done here.
+
+    That it is unsigned anybody can write into it: where a key is known, only who asks may say so.
+    """
     unsigned = bool((release.predicate.get("signature") or {}).get("unsigned"))
-    by_signature = bool(prove) and not unsigned
+    bare = unsigned and not any((release.directory / name).exists() for name in SIGNED)
+    by_signature = bool(prove) and not bare
+    if prove and bare and not allow_unsigned:
+        raise _unsigned(release)
     if by_signature:
         _prove(release, prove)
     contents = {name: _read(release, name) for name in READ}
@@ -150,6 +165,16 @@ def _refuted(release: SealedRelease, found: str) -> SttError:
         needed="both signatures by the known key, and every file as it was sealed",
         fix="bring the release back as it was sealed, or name the key that sealed it with "
         "release_seal_public_key",
+    )
+
+
+def _unsigned(release: SealedRelease) -> SttError:
+    return SttError(
+        f"release {release.id}",
+        found=f"a {FILE_NAME} that says it is unsigned, although a key is known here",
+        needed="both signatures by the known key",
+        fix="bring the release back as it was sealed; if it was sealed unsigned, say so with "
+        "-e release_seal_allow_unsigned=true",
     )
 
 

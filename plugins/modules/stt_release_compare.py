@@ -15,9 +15,9 @@ description:
     release would need for the second.
   - Prints that, and keeps it in the directory C(compare) below O(directory) as a page in the
     report's style and as JSON, both named C(FROM..TO). They change only when what they say does.
-  - Both releases are proven first, by O(prove) if it is given and the release is signed. Else their
-    files are held against the release's own list C(SHA256SUMS), and the comparison says so. A
-    release that does not hold is refused.
+  - Both releases are proven first, by O(prove) if it is given. Without it, or for a release that is
+    unsigned and may be so by O(allow_unsigned), the files are held against the release's own list
+    C(SHA256SUMS), and the comparison says so. A release that does not hold is refused.
   - A release that is compared with itself is said to be the same; nothing is written then.
   - Runs on the controller only, as an action; it needs no connection to the host.
 options:
@@ -45,6 +45,12 @@ options:
     type: list
     elements: str
     default: []
+  allow_unsigned:
+    description:
+      - Compare a release that says it is unsigned, and has no signature, although O(prove) is given.
+      - Without this it is refused, because whoever edits a release can write that into it.
+    type: bool
+    default: false
   language:
     description: The language of page and lines.
     type: str

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.stt.engine.plugins.module_utils import _release_files as files
+from ansible_collections.stt.engine.plugins.module_utils import _release_manifest as manifest
 from tests.integration.controller import CHECKOUT
 from tests.unit.plugins.sealed_release import Sealed, seal
 from tests.unit.plugins.two_releases import two
@@ -125,10 +127,36 @@ def test_what_was_edited_is_refused(releases: Releases) -> None:
 def test_what_is_not_signed_is_compared_and_said_to_be_so(releases: Releases) -> None:
     shutil.rmtree(releases.older.release)
     seal(releases.place, unsigned=True)
-    run = releases.compare()
+    refused = releases.compare()
+    assert refused.returncode != 0
+    assert "a manifest.json that says it is unsigned, although a key is known here" in " ".join(
+        refused.stdout.split()
+    )
+    assert releases.written() == {}
+    run = releases.compare(release_seal_allow_unsigned=True)
     assert run.returncode == 0, run.stdout
     assert run.stdout.count("signatures proven)") == 1
     assert run.stdout.count("signatures not proven, only its list of hashes holds)") == 1
+
+
+@pytest.mark.parametrize("left", ["manifest.json.sig", "SHA256SUMS.sig", "release.pub"])
+def test_a_signed_release_cannot_be_declared_unsigned(releases: Releases, left: str) -> None:
+    release = releases.newer.release
+    statement = json.loads((release / "manifest.json").read_bytes())
+    statement["predicate"]["signature"] = {"algorithm": "none", "unsigned": True}
+    (release / "manifest.json").write_bytes(manifest.render(statement))
+    for name in {"manifest.json.sig", "SHA256SUMS.sig", "release.pub"} - {left}:
+        (release / name).unlink()
+    entries = {
+        name: digest for name, digest in files.collect(release).items() if name != "SHA256SUMS.sig"
+    }
+    (release / "SHA256SUMS").write_bytes(files.render(entries))
+    run = releases.compare(release_seal_allow_unsigned=True)
+    assert run.returncode != 0
+    told = " ".join(run.stdout.split())
+    assert f"release {releases.newer.id}: found " in told
+    assert "the signature over" in told
+    assert releases.written() == {}
 
 
 def test_other_variables_are_refused(made: Releases) -> None:
