@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.long, pytest.mark.usefixtures("intact")]
 
 # A commit as anybody makes it.
 SOMEBODY = "-c user.name=Somebody -c user.email=somebody@example.com"
-CHECKOUTS = "/opt/stt/sources/git"
+SOURCES = "/opt/stt/sources"
 # Names that no index has at this version.
 TOOLS = f"huggingface-hub==0.0.99999 --hash=sha256:{'0' * 64}\n"
 PODMAN = """
@@ -129,14 +129,19 @@ def origin(lab: Lab) -> Iterator[str]:
             f"git clone --quiet --bare {place}/work {place}/{name}.git"
         )
         yield f"{place}/{name}.git"
-        lab.ssh(f"rm -rf {CHECKOUTS}/{name} {CHECKOUTS}/{name}*")
+        # Also what was exported of its commits.
+        lab.ssh(
+            f"for commit in $(git -C {place}/{name}.git rev-list --all | cut -c1-12); do "
+            f"rm -rf {SOURCES}/$commit {SOURCES}/git/$commit.index; done; "
+            f"rm -rf {SOURCES}/git/{name}"
+        )
 
 
 @pytest.mark.fault("local work in the checkout")
 def test_work_that_only_the_server_has(
     lab: Lab, origin: str, record_property: caught.Record
 ) -> None:
-    checkout = f"{CHECKOUTS}/{origin.rpartition('/')[2].removesuffix('.git')}"
+    checkout = f"{SOURCES}/git/{origin.rpartition('/')[2].removesuffix('.git')}"
     lab.ssh(
         f"rm -rf {checkout} && git clone --quiet {origin} {checkout} && cd {checkout} && "
         f"echo '# mine' >> Dockerfile && git {SOMEBODY} commit --quiet --all -m 'Only here' && "
