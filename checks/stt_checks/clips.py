@@ -106,24 +106,38 @@ def over(entry: Mapping[str, Any]) -> list[str]:
 
 def difference(entry: Mapping[str, Any]) -> str:
     """What is wrong with a judged transcript: clip, both texts, the limit that it exceeds."""
-    sentence = f"{entry['clip']} gave {entry['text']!r} for {entry['expected']!r}"
+    sentence = f"{entry['clip']} gave {entry['text']!r}"
+    if "heard_by" in entry:
+        sentence = f"{entry['clip']} gave {entry['heard_by']} {entry['text']!r}"
+    if entry["expected"] or "unknown" not in entry:
+        sentence += f" for {entry['expected']!r}"
+    if "as_heard_by" in entry:
+        sentence += f" as heard by {entry['as_heard_by']}"
     if "accepted" in entry:
         sentence += f" as accepted {entry['accepted']}"
     sentence = ", ".join([sentence, *over(entry)])
     if entry.get("language_expected") not in (None, entry.get("language")):
-        sentence += f" in {entry['language']} for {entry['language_expected']}"
+        sentence += f" in {entry.get('language') or 'no language'} for {entry['language_expected']}"
     return sentence
 
 
-def as_wanted(judged: Sequence[Mapping[str, Any]]) -> str:
-    """That every transcript is right, and by what it was judged."""
+def as_wanted(judged: Sequence[Mapping[str, Any]], unknown: int | None = None) -> str:
+    """That every transcript is right, and by what it was judged; of ``unknown`` how many were."""
     accepted = sum("accepted" in entry for entry in judged)
-    if not accepted:
-        return f"{len(judged)} clips are transcribed as spoken"
-    spoken = len(judged) - accepted
-    if not spoken:
-        return f"{accepted} clips are transcribed as accepted"
-    return f"{spoken} clips are transcribed as spoken and {accepted} as accepted"
+    heard = [entry for entry in judged if "unknown" in entry]
+    spoken = len(judged) - accepted - len(heard)
+    words = [f"{spoken} clips are transcribed as spoken"] if spoken else []
+    if accepted:
+        words.append(f"{accepted} as accepted" if spoken else _as_accepted(accepted))
+    if heard:
+        of = f"{len(heard)} of {unknown or len(heard)} clips of unknown text"
+        agreed = all("cer" in entry for entry in heard)
+        words.append(f"{of} agree with what was heard before" if agreed else f"{of} gave some")
+    return " and ".join(words)
+
+
+def _as_accepted(count: int) -> str:
+    return f"{count} clips are transcribed as accepted"
 
 
 def advice(judged: Sequence[Mapping[str, Any]]) -> str:

@@ -141,7 +141,8 @@ def swapped_transcripts(plant: Plant) -> None:
 )
 def speech_as_silence(plant: Plant) -> None:
     clip = two_spoken(plant)[0]
-    give_clips(plant, [(entry(plant, clip, 0, kind="silence", text=None), clip.path)])
+    told = [entry(plant, clip, 0, kind="silence", text=None), entry(plant, clip, 1)]
+    give_clips(plant, [(one, clip.path) for one in told])
 
 
 def _tone(plant: Plant, frequency: float) -> None:

@@ -21,9 +21,10 @@ from .log_probability import NAME as LOG_PROBABILITY
 from .log_probability import doubts, sure
 from .outcome import Outcome, failed, first_few, passed, skipped
 from .r5_loads import load_faster_whisper
-from .r5_transcripts import FASTER_WHISPER, Heard, listen, plausible, usable_clips
+from .r5_transcripts import FASTER_WHISPER, no_speech, usable_clips
 from .registry import Check, Progress, Registry
 from .settings import Settings
+from .unknown_texts import Heard, listen, plausible
 
 registry = Registry()
 
@@ -60,6 +61,8 @@ def transcripts_to_accept(settings: Settings, progress: Progress) -> Outcome:
     clips = usable_clips(settings)
     if isinstance(clips, Outcome):
         return clips
+    if not clips.spoken:
+        return clips.tell(no_speech())
     if not clips.unknown:
         return clips.tell(skipped("every clip's text is known for this model: none to accept"))
     model = load_faster_whisper(settings)

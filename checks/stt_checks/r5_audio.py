@@ -10,7 +10,7 @@ from typing import Any
 from . import known_sound
 from .clips import WINDOW_SECONDS, ClipsError, load_clips
 from .log_mel import whisper_features
-from .outcome import CheckFailedError, Outcome, passed, require, skipped
+from .outcome import CheckFailedError, Outcome, failed, passed, require, skipped
 from .r5_loads import load_faster_whisper
 from .registry import Progress, Registry
 from .settings import Settings
@@ -22,6 +22,10 @@ FRAMES = 3000
 NO_CLIPS = "no directory of clips was given"
 MEND_CLIPS = "mend the directory of clips as docs/clips.md describes it"
 NO_SPEECH = "there is no clip with speech"
+GIVE_SPEECH = (
+    "put a recording of speech, in a language that the model knows, into the directory of "
+    "model_check_clips; docs/clips.md describes it"
+)
 # float32 is off by less than 1e-5; another hop, window or scale by more than 0.1.
 FEATURE_TOLERANCE = 1e-3
 # What a clip is taken to and back from, and the band that the lowest of these rates keeps whole.
@@ -100,7 +104,7 @@ def features(settings: Settings, _progress: Progress) -> Outcome:
         return skipped(NO_CLIPS)
     spoken = clips.spoken
     if not spoken:
-        return skipped(NO_SPEECH)
+        return failed(NO_SPEECH, fix=GIVE_SPEECH)
     processor = AutoProcessor.from_pretrained(settings.transformers_path, local_files_only=True)
     audio = torch.from_numpy(decode(spoken[0].path)).to(settings.device)
     require(audio.device.type == settings.device, f"the audio is on {audio.device}")
@@ -184,7 +188,7 @@ def resample_clip(settings: Settings, _progress: Progress) -> Outcome:
         return skipped(NO_CLIPS)
     spoken = clips.spoken
     if not spoken:
-        return skipped(NO_SPEECH)
+        return failed(NO_SPEECH, fix=GIVE_SPEECH)
 
     def resample(samples: Any, rate: int, other: int) -> Any:
         return torchaudio.functional.resample(torch.from_numpy(samples), rate, other).numpy()

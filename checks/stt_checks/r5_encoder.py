@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .clips import Clip, load_clips
-from .outcome import Outcome, pairs, passed, require, skipped
-from .r5_audio import NO_CLIPS, NO_SPEECH, RATE, decode
+from .outcome import Outcome, failed, pairs, passed, require, skipped
+from .r5_audio import GIVE_SPEECH, NO_CLIPS, NO_SPEECH, RATE, decode
 from .r5_loads import load_faster_whisper, load_transformers
 from .registry import Progress, Registry
 from .settings import Settings
@@ -60,7 +60,7 @@ def encoder_agreement(settings: Settings, progress: Progress) -> Outcome:
         return skipped(NO_CLIPS)
     spoken = clips.spoken
     if not spoken:
-        return skipped(NO_SPEECH)
+        return failed(NO_SPEECH, fix=GIVE_SPEECH)
     chosen = one_of_each_language(spoken)
     # The model is gone afterwards, to make room for the other.
     references = _transformers_outputs(settings, chosen, progress)

@@ -23,21 +23,15 @@ from .memory import gpu_bytes, resident_bytes
 from .original import mel_bins
 from .outcome import CheckFailedError, Outcome, failed, pairs, passed, require, skipped
 from .r4_models import require_files
-from .r5_audio import NO_SPEECH, RATE, decode
+from .r5_audio import GIVE_SPEECH, NO_SPEECH, RATE, decode
 from .r5_encoder import encode, encoder_cosine, least_cosine, lowest, one_of_each_language
 from .r5_loads import load_faster_whisper, load_transformers
 from .r5_structure import original_of, require_structure
 from .r5_transcripts import (
-    AGREEMENT_CLIPS,
     LISTEN,
     TRANSFORMERS,
-    Heard,
-    agreement,
     conclude,
-    conclude_unknown,
-    listen,
-    plausible,
-    spread,
+    no_speech,
     usable_clips,
     with_clips,
 )
@@ -45,12 +39,15 @@ from .reference import Reference
 from .registry import Body, Check, Progress, Registry
 from .settings import Conversion, Settings, cpu_count, readable_size
 from .transformers_texts import batch_size, batches, generate
+from .unknown_texts import Heard, agreement, listen, plausible, spread
 
 registry = Registry()
 
 STEP = "R5.9"
 PACKAGES = ("torch", "transformers", "faster_whisper")
 REFERENCE = "reference_float32"
+# Of clips of unknown text.
+COMPARED_CLIPS = 6
 # As the service transcribes when a caller asks for nothing in particular.
 BEAM_SIZE = 5
 # A CPU has no float16: it would fall back to these without a word, so they are asked for by name.
@@ -87,7 +84,7 @@ def compared_clips(clips: Clips) -> list[Clip]:
     """
     if clips.known_of("speech", "long"):
         return clips.known
-    return spread(clips.spoken, AGREEMENT_CLIPS)
+    return spread(clips.spoken, COMPARED_CLIPS)
 
 
 @registry.plan
@@ -123,7 +120,7 @@ def reference_float32(settings: Settings, progress: Progress, clips: Clips) -> O
         return lacks
     chosen = compared_clips(clips)
     if not chosen:
-        return skipped(NO_SPEECH)
+        return no_speech()
     # Short ones first: of a long one the encoder gets the beginning.
     spoken = sorted(
         (clip for clip in chosen if not clip.silent), key=lambda clip: clip.kind == "long"
@@ -223,7 +220,7 @@ class _Comparison:
         before = gpu_bytes() if settings.gpu else None
         model = self._load()
         if not chosen:
-            return skipped(NO_SPEECH, **self.figures)
+            return failed(NO_SPEECH, fix=GIVE_SPEECH, **self.figures)
         if reference is not None:
             self._hold_encoder_against(model, reference)
         known = chosen[0] in clips.known
@@ -235,7 +232,7 @@ class _Comparison:
                 self.figures["gpu_memory_bytes"] = after - before
         if reference is not None:
             self.figures["text_agreement"] = _agreement(chosen, reference, texts)
-        outcome = (conclude if known else conclude_unknown)(judged, 0.0, 0.0)
+        outcome = conclude(judged, 0.0, 0.0)
         if outcome.status != "passed":
             return failed(
                 outcome.found, fix=LISTEN, **{**self.figures, "transcripts": list(judged)}

@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from . import gpu_memory
-from .clips import Clip, as_wanted
-from .lacks import ANOTHER_ENGINE
-from .log_probability import certainty_of, sure
+from .clips import Clip, Clips, as_wanted
+from .lacks import ANOTHER_ENGINE, lacking
+from .log_probability import NAME, certainty_of
 from .memory import gpu_bytes
 from .outcome import CheckFailedError, Outcome, failed, passed, require, skipped
-from .r5_loads import least_on_gpu
-from .r5_transcripts import LISTEN, conclude, conclude_unknown, usable_clips
+from .r5_loads import least_on_gpu, load_faster_whisper
+from .r5_transcripts import FASTER_WHISPER, LISTEN, conclude, heard_before, no_speech, usable_clips
 from .registry import Progress, Registry
 from .service_process import REFUSED, Answer, ServiceProcess
 from .settings import Settings
+from .unknown_texts import Heard, Texts, choose, held
 
 registry = Registry()
 
@@ -28,12 +29,12 @@ START_SECONDS = 600.0
 STOP_SECONDS = 60.0
 # How long an instance without a model is watched after the good one is ready, at least.
 WATCH_SECONDS = 2.0
-UNKNOWN_CLIPS = 3
 NOT_LOADED = (REFUSED, 503)
 # Of a check's own deadline, what its service may take to start.
 DEADLINE_SHARE = 0.8
 # By a handler of its own, by none, and by a shell in between.
 ENDED_BY_SIGTERM = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+UNHELD = "unheld"
 OWN_MODEL = "its model's place is its own, so none can be taken away; service_transcribes decides"
 COMMAND = "set CMD or ENTRYPOINT in its Dockerfile"
 BROKEN_AUDIO = {
@@ -138,7 +139,8 @@ def service_without_model(settings: Settings, progress: Progress) -> Outcome:
 @registry.check(
     "R5.7",
     "service_transcribes",
-    expected="/transcribe gives each clip's text within its limits, and 4xx for broken audio",
+    expected="/transcribe gives each clip's text within its limits, or where none is known what "
+    "was heard before, and 4xx for broken audio",
     fix=LISTEN,
     deadline=1800,
     cuda=True,
@@ -149,11 +151,10 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
     clips = usable_clips(settings)
     if isinstance(clips, Outcome):
         return clips
-    unknown = clips.spoken[:UNKNOWN_CLIPS]
-    known = bool(clips.known_of("speech", "long")) or not unknown
-    chosen = clips.known if known else unknown
-    if not chosen:
-        return clips.tell(skipped("there is no clip to send"))
+    if not clips.spoken:
+        return clips.tell(no_speech())
+    texts = _texts(settings, clips, progress)
+    chosen = [*clips.known, *(clip for clip in clips.unknown if clip.path.name in texts)]
     progress("starting the service")
     with (
         gpu_memory.Peak(gpu_bytes if settings.gpu else lambda: None) as peak,
@@ -166,19 +167,20 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
         for clip in chosen:
             progress(f"transcribing {clip.path.name}")
             answer = service.transcribe(clip.path.name, clip.path.read_bytes())
-            judged.append(_judge(clip, answer, settings, known=known))
+            judged.append(_judge(clip, answer, settings, texts.get(clip.path.name)))
             audio_seconds += _seconds(answer)
-        settle = conclude if known else conclude_unknown
-        outcome = settle(judged, time.monotonic() - started, audio_seconds)
+        outcome = conclude(judged, time.monotonic() - started, audio_seconds)
         if outcome.status != "passed":
             return clips.tell(outcome)
         progress("sending broken audio")
         refusals = _refusals(service)
-    text = as_wanted(judged) if known else f"{len(judged)} clips give some text, in their language"
+    unheld = [name for name, by in texts.items() if not by]
     return clips.tell(
         passed(
-            f"{text}; broken audio gets 4xx",
+            f"{as_wanted(judged, len(clips.unknown))}; broken audio gets 4xx",
             refusals=refusals,
+            # Nothing here could hear them but the service itself.
+            **({UNHELD: unheld} if unheld else {}),
             # With everything that a process needs there beside the model.
             gpu_peak_bytes=peak.bytes,
             **outcome.evidence,
@@ -253,21 +255,36 @@ def _refusals(service: ServiceProcess) -> dict[str, int]:
     return refusals
 
 
-def _judge(clip: Clip, answer: Answer, settings: Settings, *, known: bool) -> dict[str, Any]:
+def _texts(settings: Settings, clips: Clips, progress: Progress) -> dict[str, Texts]:
+    """What others hear in the clips of unknown text that are sent; nothing without any other."""
+    if not clips.unknown:
+        return {}
+    if lacking(settings, *FASTER_WHISPER) is not None:
+        return {clip.path.name: {} for clip in choose(clips)}
+    return heard_before(settings, clips, progress, lambda: load_faster_whisper(settings))
+
+
+def _judge(clip: Clip, answer: Answer, settings: Settings, texts: Texts | None) -> dict[str, Any]:
+    """Hold an answer against what is spoken, or against ``texts`` where nobody has set that."""
     text = str(answer.body.get("text") or "")
     # Another engine may leave out what it has not found out.
     told = "language" in answer.body or not settings.foreign
     language = str(answer.body.get("language", ""))
-    judged = clip.judge(text, language if told and not clip.silent else None)
     pieces = answer.body.get("segments")
-    if isinstance(pieces, list):
-        judged |= certainty_of([piece for piece in pieces if isinstance(piece, dict)])
-    if not known:
-        right = not told or clip.language in (None, language)
-        judged["good"] = bool(text.strip()) and right and sure(judged)
+    listed = pieces if isinstance(pieces, list) else []
+    certain = certainty_of([piece for piece in listed if isinstance(piece, dict)])
+    if texts is None:
+        judged = {**clip.judge(text, language if told and not clip.silent else None), **certain}
+    else:
+        spoken_in = language if told else clip.language or ""
+        judged = held(clip, texts, Heard(text, spoken_in, _seconds(answer), certain))
+        if NAME not in certain and not settings.foreign:
+            judged.update(good=False, text=f"{text} (without a log-probability)")
     success = answer.body.get("success", settings.foreign)
     if answer.status != 200 or success is not True:
         judged.update(good=False, text=answer.sentence())
+        # It says nothing of a language either.
+        judged.pop("language_expected", None)
     return judged
 
 

@@ -8,13 +8,14 @@ import time
 from typing import Any
 
 from .clips import Clip, Clips
-from .log_probability import NAME
-from .outcome import Outcome, failed, passed, skipped
-from .r5_audio import NO_SPEECH, RATE, decode
+from .log_probability import NAME, sure
+from .outcome import Outcome, failed, passed
+from .r5_audio import RATE, decode
 from .r5_loads import load_faster_whisper
-from .r5_transcripts import FASTER_WHISPER, Heard, listen, plausible, spread, with_clips
+from .r5_transcripts import FASTER_WHISPER, no_speech, with_clips
 from .registry import Progress, Registry
 from .settings import Settings, cpu_count
+from .unknown_texts import Heard, listen, plausible, spread
 
 registry = Registry()
 
@@ -54,7 +55,7 @@ def real_time_factor(settings: Settings, progress: Progress, clips: Clips) -> Ou
     # A short one costs a whole window of 30 s, as much as a long one with that much speech.
     chosen = spread(clips.of("long") or clips.spoken, MOST_CLIPS)
     if not chosen:
-        return skipped(NO_SPEECH)
+        return no_speech()
     model = load_faster_whisper(settings)
     progress("transcribing once before the clock starts")
     listen(model, decode(shortest(clips.spoken).path), task="transcribe")
@@ -79,11 +80,12 @@ def real_time_factor(settings: Settings, progress: Progress, clips: Clips) -> Ou
 def _doubtful(clip: Clip, heard: Heard) -> str:
     if not heard.text.strip():
         return f"{clip.path.name} gave no text"
-    sure_of = heard.certainty.get(NAME, 0.0)
-    return (
-        f"{clip.path.name} gave {heard.text.strip()[:80]!r} in {heard.language} with a mean "
-        f"log-probability of {sure_of:.2f}"
-    )
+    sentence = f"{clip.path.name} gave {heard.text.strip()[:80]!r} in {heard.language}"
+    if clip.language not in (None, heard.language):
+        sentence += f" for {clip.language}"
+    if not sure(heard.certainty):
+        sentence += f" with a mean log-probability of {heard.certainty[NAME]:.2f}"
+    return sentence
 
 
 def shortest(spoken: list[Clip]) -> Clip:

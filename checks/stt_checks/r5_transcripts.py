@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .clips import (
-    KINDS,
     Clip,
     Clips,
     ClipsError,
@@ -20,15 +19,17 @@ from .clips import (
     difference,
     load_clips,
 )
-from .error_rate import character_error_rate, plain
-from .log_probability import LEAST_EACH, LEAST_MEDIAN, NAME, certainty, doubts, sure
+from .log_probability import LEAST_EACH, LEAST_MEDIAN, NAME, doubts, sure
 from .original import english_only
 from .outcome import CheckFailedError, Outcome, failed, first_few, pairs, passed, skipped
-from .r5_audio import MEND_CLIPS, NO_CLIPS, NO_SPEECH
+from .r5_audio import GIVE_SPEECH, MEND_CLIPS, NO_CLIPS, NO_SPEECH
 from .r5_loads import load_faster_whisper, load_transformers
 from .registry import Body, Progress, Registry
 from .settings import Settings
 from .transformers_texts import batch_size, batches, generate
+from .unknown_texts import AGREEMENT, Texts, agreement, choose, held, keep, kept, listen
+from .unknown_texts import FASTER_WHISPER as BY_FASTER_WHISPER
+from .unknown_texts import TRANSFORMERS as BY_TRANSFORMERS
 
 registry = Registry()
 
@@ -40,26 +41,13 @@ TRANSFORMERS = (
     "faster_whisper",
 )
 NOT_FOR_THIS_MODEL = "no clip's text was set for this model"
-# Two decoders of one model may part at a punctuation mark or a rare word, not more.
-AGREEMENT = 0.2
-AGREEMENT_CLIPS = 6
-# A batch of the batched pipeline, and what it is given of clips of unknown text.
+ONLY_LONG = "every clip of known text is a long one, and none is unknown"
+# A batch of the batched pipeline.
 BATCHED = 4
-BATCHED_UNKNOWN = 3
 LISTEN = (
     "listen to the clip and read both texts: a wrong tokenizer, damaged weights or a changed "
     "decoder changes every clip; a hard recording changes one, and then its limits are to be raised"
 )
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What faster-whisper made of one recording."""
-
-    text: str
-    language: str
-    seconds: float
-    certainty: dict[str, float] = field(default_factory=dict)
 
 
 def usable_clips(settings: Settings) -> Clips | Outcome:
@@ -86,8 +74,22 @@ def with_clips(body: Callable[[Settings, Progress, Clips], Outcome]) -> Body:
     return run
 
 
-def conclude(judged: Sequence[dict[str, Any]], seconds: float, audio_seconds: float) -> Outcome:
-    """One outcome of all transcripts: failed when any is out of its limits."""
+def no_speech() -> Outcome:
+    """How a check ends that needs speech and has none that this model could know."""
+    return failed(NO_SPEECH, fix=GIVE_SPEECH)
+
+
+def conclude(
+    judged: Sequence[dict[str, Any]],
+    seconds: float,
+    audio_seconds: float,
+    unknown: int | None = None,
+) -> Outcome:
+    """One outcome of all transcripts: failed when any is out of its limits.
+
+    ``unknown`` is how many clips of unknown text there are; some of them may have been heard. Of
+    these the decoder has to be sure as well.
+    """
     evidence: dict[str, Any] = {
         "transcripts": list(judged),
         "audio_seconds": round(audio_seconds, 2),
@@ -102,7 +104,10 @@ def conclude(judged: Sequence[dict[str, Any]], seconds: float, audio_seconds: fl
             fix=advice(judged),
             **evidence,
         )
-    return passed(as_wanted(judged), **evidence)
+    reason = doubts([entry for entry in judged if "unknown" in entry])
+    if reason:
+        return failed(reason, fix=LISTEN, **evidence)
+    return passed(as_wanted(judged, unknown), **evidence)
 
 
 def _difference(entry: dict[str, Any]) -> str:
@@ -112,87 +117,72 @@ def _difference(entry: dict[str, Any]) -> str:
     return sentence
 
 
-def listen(model: Any, audio: Any, **options: Any) -> Heard:
-    """What faster-whisper makes of one recording, a path or decoded samples."""
-    found, info = model.transcribe(audio, **options)
-    segments = list(found)
-    text = "".join(segment.text for segment in segments)
-    return Heard(text, info.language, info.duration, certainty(segments))
-
-
-def conclude_unknown(
-    judged: Sequence[dict[str, Any]], seconds: float, audio_seconds: float
-) -> Outcome:
-    """As conclude(), where nobody has set what is spoken: the decoder has to be sure as well."""
-    outcome = conclude(judged, seconds, audio_seconds)
-    reason = doubts(judged)
-    if outcome.status != "passed" or not reason:
-        return outcome
-    return failed(reason, fix=LISTEN, **outcome.evidence)
-
-
-def _judge_all(model: Any, clips: Sequence[Clip], progress: Progress, **options: Any) -> Outcome:
+def _judge_all(
+    model: Any,
+    clips: Sequence[Clip],
+    progress: Progress,
+    texts: Mapping[str, Texts],
+    **options: Any,
+) -> tuple[list[dict[str, Any]], float]:
+    """Transcripts, of unknown text those of ``texts`` by what was heard; and seconds of audio."""
     judged: list[dict[str, Any]] = []
     audio_seconds = 0.0
-    started = time.monotonic()
     for clip in clips:
         progress(f"transcribing {clip.path.name}")
         heard = listen(model, str(clip.path), **options)
         audio_seconds += heard.seconds
-        judged.append({**clip.judge(heard.text, heard.language), **heard.certainty})
-    return conclude(judged, time.monotonic() - started, audio_seconds)
+        if clip.path.name in texts:
+            judged.append(held(clip, texts[clip.path.name], heard))
+        else:
+            judged.append({**clip.judge(heard.text, heard.language), **heard.certainty})
+    return judged, audio_seconds
 
 
 @registry.check(
     "R5.5",
     "faster_whisper_texts",
-    expected="faster-whisper gives each clip's text within its limits, and its language",
+    expected="faster-whisper gives each clip's text within its limits, and its language; where no "
+    "text is known some text of which it is sure",
     fix=LISTEN,
     imports=FASTER_WHISPER,
-    deadline=900,
+    deadline=1800,
     cuda=True,
 )
 @with_clips
 def faster_whisper_texts(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
-    spoken = clips.known_of("speech", "long")
-    if not spoken:
-        return skipped(NOT_FOR_THIS_MODEL)
-    return _judge_all(load_faster_whisper(settings), spoken, progress)
-
-
-@registry.check(
-    "R5.5",
-    "faster_whisper_batched",
-    expected="faster-whisper's batched pipeline gives each single clip's text within its limits, "
-    "or where none is known some text of which it is sure, in the right language",
-    fix=LISTEN,
-    imports=FASTER_WHISPER,
-    deadline=900,
-    cuda=True,
-)
-@with_clips
-def faster_whisper_batched(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
-    from faster_whisper import BatchedInferencePipeline
-
-    spoken = clips.known_of("speech")
-    unknown = [] if spoken else spread(clips.of("speech"), BATCHED_UNKNOWN)
+    spoken, unknown = clips.known_of("speech", "long"), choose(clips)
     if not spoken and not unknown:
-        return skipped(NO_SPEECH)
-    pipeline = BatchedInferencePipeline(model=load_faster_whisper(settings))
-    if spoken:
-        return _judge_all(pipeline, spoken, progress, batch_size=BATCHED)
-    judged: list[dict[str, Any]] = []
-    audio_seconds = 0.0
+        return no_speech()
+    nothing: dict[str, Texts] = {clip.path.name: {} for clip in unknown}
+    model = load_faster_whisper(settings)
     started = time.monotonic()
-    for clip in unknown:
-        progress(f"transcribing {clip.path.name}")
-        heard = listen(pipeline, str(clip.path), batch_size=BATCHED)
-        audio_seconds += heard.seconds
-        judged.append(plausible(clip, heard))
-    outcome = conclude_unknown(judged, time.monotonic() - started, audio_seconds)
-    if outcome.status != "passed":
-        return outcome
-    return passed(f"{len(judged)} clips of unknown text gave some", **outcome.evidence)
+    judged, seconds = _judge_all(model, [*spoken, *unknown], progress, nothing)
+    keep(settings, BY_FASTER_WHISPER, texts_in(judged))
+    return conclude(judged, time.monotonic() - started, seconds, len(clips.unknown))
+
+
+def texts_in(judged: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """What was heard in clips of unknown text."""
+    return {entry["clip"]: entry["text"] for entry in judged if "unknown" in entry}
+
+
+def heard_before(
+    settings: Settings, clips: Clips, progress: Progress, load: Callable[[], Any]
+) -> dict[str, Texts]:
+    """What earlier checks heard in the clips of unknown text, or what faster-whisper hears now.
+
+    The model that ``load`` gives is let go of: what comes next may need the room.
+    """
+    before = kept(settings)
+    wanted = [clip for clip in clips.unknown if clip.path.name in before] or choose(clips)
+    found = {clip.path.name: before.get(clip.path.name, {}) for clip in wanted}
+    if all(found.values()):
+        return found
+    model = load()
+    for clip in wanted:
+        progress(f"transcribing {clip.path.name} to compare with")
+        found[clip.path.name] = {BY_FASTER_WHISPER: listen(model, str(clip.path)).text}
+    return found
 
 
 @registry.check(
@@ -267,16 +257,21 @@ def transformers_texts(settings: Settings, progress: Progress, clips: Clips) -> 
 )
 @with_clips
 def decoders_agree(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
-    known = set(clips.known)
     if not clips.spoken:
-        return skipped(NO_SPEECH)
-    short, long = ([clip for clip in clips.of(kind) if clip not in known] for kind in KINDS[:2])
-    unknown = short or long
-    if not unknown:
+        return no_speech()
+    if not clips.unknown:
         return skipped("every clip's text is known for this model and judged as such")
-    chosen = spread(unknown, AGREEMENT_CLIPS)
+    chosen = choose(clips)
+    names = {clip.path.name for clip in chosen}
+    chosen += [
+        clip
+        for clip in clips.unknown
+        if clip.path.name in settings.heard and clip.path.name not in names
+    ]
+    before = kept(settings)
     started = time.monotonic()
     wanted, seconds = _transformers_texts(settings, chosen, progress)
+    keep(settings, BY_TRANSFORMERS, {clip.path.name: text for clip, text in pairs(chosen, wanted)})
     converted = load_faster_whisper(settings)
     judged: list[dict[str, Any]] = []
     for clip, reference in pairs(chosen, wanted):
@@ -284,37 +279,46 @@ def decoders_agree(settings: Settings, progress: Progress, clips: Clips) -> Outc
         heard = listen(converted, str(clip.path), beam_size=1, temperature=0.0)
         seconds += heard.seconds
         judged.append(agreement(clip, reference, heard))
-    outcome = conclude_unknown(judged, time.monotonic() - started, seconds)
+        texts = {BY_TRANSFORMERS: reference, BY_FASTER_WHISPER: heard.text}
+        name = clip.path.name
+        for program, text in {**before.get(name, {}), **settings.heard.get(name, {})}.items():
+            # Its language and its doubts were judged where it was heard.
+            other = replace(heard, text=text)
+            judged.append({**held(clip, texts, other), "heard_by": program})
+    outcome = conclude(judged, time.monotonic() - started, seconds)
     if outcome.status != "passed":
         return outcome
-    return passed(f"both decoders agree on {len(judged)} clips", **outcome.evidence)
+    return passed(
+        f"both decoders agree on {len(chosen)} of {len(clips.unknown)} clips of unknown text",
+        **outcome.evidence,
+    )
 
 
-def plausible(clip: Clip, heard: Heard) -> dict[str, Any]:
-    """What can be said of a text where there is nothing to hold it against."""
-    text = heard.text.strip()
-    return {
-        "clip": clip.path.name,
-        "expected": "",
-        "text": text,
-        "language": heard.language,
-        "language_expected": clip.language,
-        **heard.certainty,
-        "good": bool(text) and clip.language in (None, heard.language) and sure(heard.certainty),
-    }
+@registry.check(
+    "R5.5",
+    "faster_whisper_batched",
+    expected="faster-whisper's batched pipeline gives each single clip's text within its limits; "
+    f"where none is known what was heard before, within {AGREEMENT:.0%} of the characters, in the "
+    "right language",
+    fix=LISTEN,
+    imports=FASTER_WHISPER,
+    deadline=1800,
+    cuda=True,
+)
+@with_clips
+def faster_whisper_batched(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
+    from faster_whisper import BatchedInferencePipeline
 
-
-def agreement(clip: Clip, reference: str, heard: Heard) -> dict[str, Any]:
-    """Hold a text against another decoder's, where nobody has set what is spoken."""
-    distance = character_error_rate(plain(reference), plain(heard.text))
-    judged = plausible(clip, heard)
-    return {
-        **judged,
-        "expected": reference.strip(),
-        "cer": round(distance, 4),
-        "cer_limit": AGREEMENT,
-        "good": judged["good"] and distance <= AGREEMENT,
-    }
+    spoken, unknown = clips.known_of("speech"), bool(clips.unknown)
+    if not spoken and not unknown:
+        return skipped(ONLY_LONG) if clips.spoken else no_speech()
+    model = load_faster_whisper(settings)
+    texts = heard_before(settings, clips, progress, lambda: model)
+    pipeline = BatchedInferencePipeline(model=model)
+    started = time.monotonic()
+    heard = [clip for clip in clips.unknown if clip.path.name in texts]
+    judged, seconds = _judge_all(pipeline, [*spoken, *heard], progress, texts, batch_size=BATCHED)
+    return conclude(judged, time.monotonic() - started, seconds, len(clips.unknown))
 
 
 def _transformers_texts(
@@ -330,10 +334,3 @@ def _transformers_texts(
         texts.append(text)
         seconds += duration
     return texts, seconds
-
-
-def spread(clips: Sequence[Clip], count: int) -> list[Clip]:
-    """At most ``count`` clips, taken evenly, so that every language is likely among them."""
-    if len(clips) <= count:
-        return list(clips)
-    return [clips[index * len(clips) // count] for index in range(count)]

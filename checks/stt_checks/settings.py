@@ -78,6 +78,9 @@ class Settings:
     clips: Path | None = None
     # As the lock has them: the model's repository, commit and quantization, and its clips.
     accepted_transcripts: Mapping[str, Any] = field(default_factory=dict)
+    # What the judged image's programs heard in clips of unknown text, by clip and by program: told
+    # to the reference image, which holds it against transformers.
+    heard: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     # Whether this run's own transcripts of unknown text are to be accepted in their place.
     accept_transcripts: bool = False
     gpu_policy: GpuPolicy = "auto"
@@ -209,6 +212,7 @@ def _load(spec: Mapping[str, Any], models: Path | None, clips: Path | None) -> S
         },
         clips=chosen_clips,
         accepted_transcripts=spec.get("accepted_transcripts") or {},
+        heard=spec.get("heard") or {},
         accept_transcripts=bool(spec.get("accept_transcripts", False)),
         gpu_policy=policy,
         gpu_given=bool(spec.get("gpu_given", bool(gpu_devices()))),

@@ -85,6 +85,13 @@ def judge_clips(directory: Path) -> tuple[list[Entry], Judgement]:
         if entry is not None:
             entries.append(entry)
     _judge_names(index, entries, judgement)
+    if not judgement.findings and all(entry.kind == SILENCE for entry in entries):
+        judgement.add(
+            str(index),
+            "no clip in which somebody speaks",
+            f"a clip of kind {SPEECH} or {LONG}: silence alone shows of no model that it hears",
+            "put a recording of speech beside them; docs/clips.md describes how",
+        )
     return entries, judgement
 
 

@@ -16,7 +16,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from stt_checks import original, r5_service, r5_transcripts, transformers_texts
+from stt_checks import (
+    original,
+    r5_quantizations,
+    r5_service,
+    r5_speed,
+    r5_transcripts,
+    transformers_texts,
+)
 from stt_checks.clips import Clip
 from stt_checks.outcome import Outcome
 from stt_checks.registry import Body
@@ -32,6 +39,7 @@ MULTILINGUAL = {
 }
 SPOKEN = {"en.wav": "Good morning.", "ko.wav": "안녕하세요.", "silent.wav": None, "any.wav": "Yes."}
 LEFT_OUT = "left out, as the model knows only English: 1 in ko"
+NOTHING_TO_HEAR = f"there is no clip with speech; {LEFT_OUT}"
 
 
 class FasterWhisper:
@@ -163,7 +171,7 @@ def test_clips_of_another_language_are_left_out_and_counted(
 def test_two_decoders_are_compared_in_english_only(settings: Settings, model: Transformers) -> None:
     other = replace(settings, transformers="c_d")
     outcome = judge(r5_transcripts.decoders_agree, other)
-    assert outcome.found == f"both decoders agree on 2 clips; {LEFT_OUT}"
+    assert outcome.found == f"both decoders agree on 2 of 2 clips of unknown text; {LEFT_OUT}"
     assert model.told == [{}, {}]
 
 
@@ -175,12 +183,20 @@ def test_nothing_to_judge_is_said_with_what_was_left_out(
     path.write_text(
         json.dumps([one for one in json.loads(path.read_text()) if one["file"] == "ko.wav"])
     )
-    for body in (r5_transcripts.faster_whisper_texts, r5_transcripts.transformers_texts):
+    bodies = (
+        r5_transcripts.faster_whisper_texts,
+        r5_transcripts.faster_whisper_batched,
+        r5_transcripts.decoders_agree,
+        r5_speed.real_time_factor,
+        r5_quantizations.reference_float32,
+    )
+    for body in bodies:
         outcome = judge(body, settings)
-        assert (outcome.status, outcome.found) == (
-            "skipped",
-            f"{r5_transcripts.NOT_FOR_THIS_MODEL}; {LEFT_OUT}",
-        )
+        assert (outcome.status, outcome.found) == ("failed", NOTHING_TO_HEAR)
+        assert "model_check_clips" in outcome.fix
+        assert "docs/clips.md" in outcome.fix
+    outcome = judge(r5_transcripts.transformers_texts, settings)
+    assert outcome.status == "skipped"
     assert not model.told
 
 
@@ -192,7 +208,7 @@ def test_the_service_is_sent_no_clip_of_another_language(settings: Settings) -> 
     )
     (settings.models / "app/stt_engine").mkdir(parents=True)
     outcome = judge(r5_service.service_transcribes, replace(settings, app=settings.models / "app"))
-    assert (outcome.status, outcome.found) == ("skipped", f"there is no clip to send; {LEFT_OUT}")
+    assert (outcome.status, outcome.found) == ("failed", NOTHING_TO_HEAR)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from stt_checks import (
     r5_loads,
     r5_service,
     r5_structure,
-    r5_transcripts,
     transformers_texts,
 )
 from stt_checks.clips import Clip
@@ -351,11 +350,6 @@ def test_transformers_gets_as_many_at_once_as_memory_allows(
     assert transformers_texts.batch_size(replace(bounded, memory_bytes=1), config) == 1
     assert transformers_texts.batch_size(settings, config) == 1
     assert transformers_texts.batch_size(replace(settings, gpu_given=True), config) == 8
-
-
-def test_two_decoders_are_compared_without_case_and_marks() -> None:
-    assert r5_transcripts.plain(" Good morning, you! ") == "good morning you"
-    assert r5_transcripts.plain("안녕하세요, 무엇을?") == "안녕하세요 무엇을"
 
 
 def test_the_bound_of_the_encoder_is_that_of_the_coarsest_type() -> None:

@@ -5,16 +5,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from stt_checks import log_probability, r5_speed, r5_transcripts
+from stt_checks import log_probability, r5_speed
+from stt_checks.clips import Clip
 from stt_checks.outcome import CheckFailedError, Outcome
 from stt_checks.settings import Settings, load_settings
+from stt_checks.unknown_texts import Heard
 
 SETTINGS = Settings(Path("/models"), "a", "b")
 NOTHING: dict[str, Any] = {}
@@ -135,7 +136,9 @@ def test_without_long_recordings_short_ones_are_timed_and_silence_never(
     (clips / "clips.json").write_text(json.dumps(kept))
     assert measured(monkeypatch, settings)[1] == ["a", "a"]
     (clips / "clips.json").write_text(json.dumps(kept[1:]))
-    assert measured(monkeypatch, settings)[0].status == "skipped"
+    outcome = measured(monkeypatch, settings)[0]
+    assert outcome.status == "failed"
+    assert "no clip in which somebody speaks" in outcome.found
 
 
 def test_the_limit_comes_from_the_specification(tmp_path: Path) -> None:
@@ -177,42 +180,20 @@ def test_doubts_of_a_decoder(told: list[float | None], each: list[bool], togethe
     assert (log_probability.doubts(judged) == "") is together
 
 
-class Pipeline:
-    """The batched pipeline of a model that says one thing."""
-
-    said: ClassVar[dict[str, Any]] = {}
-
-    def __init__(self, model: Any) -> None:
-        assert model == "the model"
-
-    def transcribe(self, _audio: str, **options: Any) -> tuple[list[Any], Any]:
-        assert options == {"batch_size": 4}
-        info = SimpleNamespace(language=self.said["language"], duration=1.0)
-        told = {"start": 0.0, "end": 1.0, "avg_logprob": self.said["logprob"]}
-        return [SimpleNamespace(text=self.said["text"], no_speech_prob=0.0, **told)], info
-
-
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("language", "certain", "sentence"),
     [
-        ({}, "passed"),
-        ({"text": " "}, "failed"),
-        ({"language": "ko"}, "failed"),
-        ({"logprob": -1.1}, "failed"),
-        ({"logprob": -2.1}, "failed"),
+        ("ko", {}, "a.wav gave 'So.' in ko for en"),
+        ("ko", {"avg_logprob": -0.2}, "a.wav gave 'So.' in ko for en"),
+        (
+            "en",
+            {"avg_logprob": -3.0},
+            "a.wav gave 'So.' in en with a mean log-probability of -3.00",
+        ),
     ],
 )
-def test_the_batched_pipeline_is_judged_without_a_known_text_too(
-    monkeypatch: pytest.MonkeyPatch, clips: Path, said: dict[str, Any], status: str
+def test_what_is_doubtful_is_said_and_nothing_else(
+    language: str, certain: dict[str, float], sentence: str
 ) -> None:
-    monkeypatch.setattr(
-        Pipeline, "said", {"text": "So.", "language": "en", "logprob": -0.3, **said}
-    )
-    monkeypatch.setattr(r5_transcripts, "load_faster_whisper", lambda _settings: "the model")
-    monkeypatch.setitem(
-        sys.modules, "faster_whisper", SimpleNamespace(BatchedInferencePipeline=Pipeline)
-    )
-    unknown = replace(SETTINGS, transformers="someone_else", clips=clips)
-    outcome = r5_transcripts.faster_whisper_batched(unknown, lambda _doing: None)
-    assert outcome.status == status, outcome
-    assert [one["clip"] for one in outcome.evidence["transcripts"]] == ["a.wav"]
+    clip = Clip(Path("a.wav"), "speech", None, "en", None, 0.2, None)
+    assert r5_speed._doubtful(clip, Heard(" So.", language, 1.0, certain)) == sentence

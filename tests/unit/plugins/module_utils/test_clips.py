@@ -225,3 +225,10 @@ def test_the_languages_are_whispers_own() -> None:
     from stt_engine.languages import NAMES
 
     assert set(NAMES) == LANGUAGES
+
+
+def test_silence_alone_is_refused(tmp_path: Path) -> None:
+    silence = {"file": "order.wav", "kind": "silence"}
+    (found,) = complaints(write(tmp_path, silence))
+    assert "found no clip in which somebody speaks" in found
+    assert "docs/clips.md" in found
