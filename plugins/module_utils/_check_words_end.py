@@ -42,6 +42,10 @@ KOREAN = {
     "Fetch the models again with -e whisper_model_verify=full, or deliver the release again.": (
         "-e whisper_model_verify=full로 모델을 다시 내려받거나 릴리스를 다시 옮기십시오."
     ),
+    (
+        "each file of the release's models below {path} with the sha256 that was sealed, and no "
+        "other file"
+    ): ("{path} 아래 릴리스 모델의 모든 파일이 봉인된 sha256과 같고 다른 파일이 없음"),
     "both signatures by the known key, and every file of the release as it was sealed": (
         "알려진 키로 만든 두 서명과 봉인한 그대로인 릴리스의 모든 파일"
     ),

@@ -39,6 +39,9 @@ KOREAN = {
     "Choose a revision of the repository that holds them.": (
         "이 파일들이 들어 있는 리비전을 선택하십시오."
     ),
+    "a conversion to {quantization}, every file by its hash": (
+        "{quantization} 변환 모델, 모든 파일의 해시 일치"
+    ),
     "a conversion to {quantization}, its files as in its manifest": (
         "{quantization} 변환 모델, 파일이 명세와 같음"
     ),

@@ -277,6 +277,13 @@ BEYOND: tuple[Item, ...] = (
 CUDA_PROOF = ("R4.3/cuda_available", "R4.3/cuda_matmul")
 
 
+def phase_of(task: str, language: str) -> str:
+    """``Phase 5: ...``, the phase of a task by the step in its name; empty for any other task."""
+    step = task.partition(" | ")[0].partition(".")[0]
+    named = [phase.name[language] for phase in PHASES if phase.id == step]
+    return f"{text('phase', language)} {step[1:]}: {named[0]}" if named else ""
+
+
 def required_steps() -> list[str]:
     """The steps that must have a result in a whole release: all that decide an item."""
     items = [item for phase in PHASES for item in phase.items] + list(CRITERIA)
@@ -322,7 +329,9 @@ def _status(
     for status in ("failed", "error"):
         bad = [check for check in checks if check["status"] == status]
         if bad:
-            fixes = "; ".join(_unique(check["fix"] for check in bad))
+            # In Korean each is a sentence with its end; in English it may be a part of one.
+            between = " " if language == "ko" else "; "
+            fixes = between.join(_unique(reason(check["fix"], language) for check in bad))
             return status, _notes(bad, language), fixes
     if silent and stopped:
         return NOT_RUN, "", ""

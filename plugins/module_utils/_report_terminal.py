@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils._report import headline, next_step
+from ansible_collections.stt.engine.plugins.module_utils._report_checklist import phase_of
 from ansible_collections.stt.engine.plugins.module_utils._report_quantizations import (
     quantization_table,
 )
@@ -20,6 +21,7 @@ from ansible_collections.stt.engine.plugins.module_utils._report_self_test impor
 )
 from ansible_collections.stt.engine.plugins.module_utils._report_text import (
     moment,
+    reason,
     size,
     text,
     took_and_planned,
@@ -148,7 +150,8 @@ def _quantizations(report: Mapping[str, Any], language: str) -> Iterator[Line]:
 
 
 def _failure(failure: Mapping[str, Any], language: str) -> Iterator[Line]:
-    place = failure["task"] or failure["phase"]
+    task = failure["task"] or failure["phase"]
+    place = ", ".join(part for part in (phase_of(task, language), task) if part)
     yield Line(f"{text('stopped', language)}{f' ({place})' if place else ''}", "failed")
     named = [(key, failure[key]) for key in ("found", "needed", "fix") if failure[key]]
     if not named:
@@ -158,7 +161,7 @@ def _failure(failure: Mapping[str, Any], language: str) -> Iterator[Line]:
         yield Line(f"{INDENT}{failure['object']}", "failed")
     words = {"found": "found", "needed": "expected", "fix": "fix"}
     for key, value in named:
-        yield Line(f"{INDENT}{text(words[key], language)}: {value}", "failed")
+        yield Line(f"{INDENT}{text(words[key], language)}: {reason(value, language)}", "failed")
 
 
 def _end(report: Mapping[str, Any], page: str, language: str) -> Iterator[Line]:

@@ -8,6 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from ansible_collections.stt.engine.plugins.module_utils._check_words import (
+    language_of,
+    translated,
+)
+
 LANGUAGES = ("ko", "en")
 
 TEXTS: dict[str, dict[str, str]] = {
@@ -302,7 +307,7 @@ REASONS_KO = {
 
 
 def reason(sentence: str, language: str) -> str:
-    """A reason in the report's language if it is a known one, otherwise as it was given."""
+    """What a check says in the report's language if it is known, otherwise as it was said."""
     if language == "en":
         return sentence
     if sentence in REASONS_KO:
@@ -312,12 +317,13 @@ def reason(sentence: str, language: str) -> str:
         if hole and sentence.startswith(begin) and sentence.endswith(end):
             named = sentence[len(begin) : len(sentence) - len(end)]
             return korean.format(named.replace(" and no ", ", "))
-    return sentence
+    return translated(sentence, language)
 
 
 def is_told(sentence: str, language: str) -> bool:
-    """Whether a reason of a check can be told in the report's language."""
-    return language == "en" or reason(sentence, language) != sentence
+    """Whether what a check says can be told in the report's language."""
+    same = language_of(sentence, language) == language
+    return same or reason(sentence, language) != sentence
 
 
 def text(key: str, language: str, **values: object) -> str:

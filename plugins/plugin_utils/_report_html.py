@@ -20,8 +20,10 @@ from ansible_collections.stt.engine.plugins.module_utils._report_quantizations i
 from ansible_collections.stt.engine.plugins.module_utils._report_self_test import sentence
 from ansible_collections.stt.engine.plugins.module_utils._report_text import (
     duration,
+    is_told,
     moment,
     planned,
+    reason,
     size,
     text,
     took_and_planned,
@@ -76,6 +78,8 @@ def render(template: str, language: str, **values: Any) -> str:
             language=language,
             t=lambda key, **named: text(key, language, **named),
             duration=partial(duration, language=language),
+            reason=partial(reason, language=language),
+            is_told=partial(is_told, language=language),
             **values,
         )
     )

@@ -13,6 +13,7 @@ from ansible_collections.stt.engine.plugins.module_utils._check_titles import (
     check_title,
 )
 from ansible_collections.stt.engine.plugins.module_utils._report import CHECKLIST_ID
+from ansible_collections.stt.engine.plugins.module_utils._report_checklist import phase_of
 from ansible_collections.stt.engine.plugins.module_utils._report_self_test import (
     is_told as is_told_of,
 )
@@ -38,12 +39,11 @@ Section = dict[str, Any]
 def told(check: Check, language: str) -> Section:
     """A check as every section shows it: its title, its name, and what was found in which words."""
     found = str(check["found"])
-    known = check["status"] == "skipped" and is_told(found, language)
     return {
         **check,
         "title": check_title(check, language),
-        "found": reason(found, language) if known else found,
-        "lang": language if known else "en",
+        "found": reason(found, language),
+        "lang": language if is_told(found, language) else "en",
         "anchor": f"{check['id']}-{check['name']}",
     }
 
@@ -59,6 +59,7 @@ def problems(report: Mapping[str, Any], language: str) -> Section:
     stopping = [check for check in bad if f"{check['id']} {check['name']}" == named]
     return {
         "failure": failure,
+        "phase": phase_of(failure["task"], language) if failure else "",
         "title": check_title(stopping[0], language) if stopping else "",
         "only_checks": bool(failure) and _repeats(failure, bad),
         "checks": [told(check, language) for check in shown],

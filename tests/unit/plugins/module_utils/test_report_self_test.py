@@ -107,4 +107,4 @@ def test_the_page_names_gate_fault_and_finding(language: str, words: str) -> Non
     assert words in html
     for text in ("R5.8 encoder_agreement", "one flipped bit", "the cosine is 0.01842"):
         assert text in html
-    assert "no GPU on this host" in html
+    assert {"en": "no GPU on this host", "ko": "이 서버에 GPU가 없음"}[language] in html

@@ -98,7 +98,8 @@ def test_a_failure_comes_first_and_what_was_not_reached_is_open() -> None:
     lines = printed(stopped_in_r5())
     assert lines[1:6] == [
         "Verdict: Failed",
-        "The error that stopped the release (R5 | Run the checks in one container)",
+        "The error that stopped the release "
+        "(Phase 5: Model load tests, R5 | Run the checks in one container)",
         "  R5.5 faster_whisper_texts",
         "  Found: 1 of 3 clips are wrong: en-order.flac gave another text",
         "  Expected: faster-whisper gives each clip's text within its limits",

@@ -14,6 +14,7 @@ import jinja2
 import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._report import FAILURE_KEYS, build_report
+from ansible_collections.stt.engine.plugins.module_utils._report_text import reason
 from ansible_collections.stt.engine.plugins.plugin_utils._report_html import page, render
 from tests.unit.plugins.release_samples import (
     check,
@@ -171,13 +172,31 @@ def test_no_word_of_the_other_language_is_left(sample: str) -> None:
     # What a check found may quote what was heard.
     assert all("gave" in text for text in korean)
     _html, reader = made(RESULTS[sample], "ko")
-    given = RESULTS[sample]
+    given = build_report(RESULTS[sample], language="ko", now=NOW)
     names = [str(given[key]) for key in ("release", "tag", "host") if given.get(key)]
+    # Translated one by one, with the names that they quote.
+    said = [check[key] for check in given["checks"] for key in ("found", "expected", "fix")]
+    translated = {" ".join(reason(sentence, "ko").split()) for sentence in said}
     for text, language, tags in reader.words:
-        if language == "ko" and not {"code", "a"} & set(tags):
+        if language == "ko" and not {"code", "a"} & set(tags) and text not in translated:
             for name in names:
                 text = text.replace(name, "")
             assert not re.findall(r"[A-Za-z]{4,}", SAME.sub("", text)), text
+
+
+@pytest.mark.parametrize("sample", ["real", "really stopped"])
+def test_a_korean_reader_is_told_what_was_needed_and_what_to_do(sample: str) -> None:
+    _html, reader = made(RESULTS[sample], "ko")
+    english = {text for text, language, _tags in reader.words if language == "en"}
+    failed = [one for one in RESULTS[sample]["checks"] if one["status"] in ("failed", "error")]
+    needed = {one["expected"] for one in RESULTS[sample]["checks"]}
+    assert not english & (needed | {one["fix"] for one in failed})
+
+
+def test_a_failed_task_is_told_by_its_phase() -> None:
+    html, _reader = made(stopped_in_r5(), "ko")
+    task = '<code lang="en">R5 | Run the checks in one container</code>'
+    assert f"Phase 5: 모델 로드 테스트 {task}" in html
 
 
 def test_a_text_without_its_language_is_an_error_and_no_key_on_the_page() -> None:
@@ -209,7 +228,7 @@ def test_warnings_and_skips_say_why_before_the_checklist() -> None:
     html, _reader = made(real("passed"), "ko")
     assert html.index('id="attention"') < html.index('id="checklist"')
     part = section(html, "attention")
-    assert part.count("less than the recommended 100.0 GB is free") == 2
+    assert part.count("권장 여유 공간 100.0 GB보다 작음") == 2
     assert part.count("이 서버에 GPU가 없음") == 1
     assert "CUDA 사용 가능 <code>R4.3 cuda_available</code>" in part
     assert "attention" not in made(real_on_gpu())[1].values("id")
