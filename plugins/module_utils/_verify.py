@@ -1,7 +1,7 @@
 # Copyright (c) stt.engine contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs one phase of checks, or reuses its sealed verdict, and says what came of it."""
+"""Runs one phase of checks, or reuses its kept verdict, and says what came of it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,16 @@ from ansible_collections.stt.engine.plugins.module_utils._docker_cli import Dock
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._store import file_lock
 from ansible_collections.stt.engine.plugins.module_utils._verify_base import BaseImage, find_base
-from ansible_collections.stt.engine.plugins.module_utils._verify_collect import is_result
+from ansible_collections.stt.engine.plugins.module_utils._verify_collect import STEPS, is_result
 from ansible_collections.stt.engine.plugins.module_utils._verify_container import (
     result_key,
     tail,
 )
-from ansible_collections.stt.engine.plugins.module_utils._verify_parts import Judged, PhaseRun
+from ansible_collections.stt.engine.plugins.module_utils._verify_parts import (
+    Judged,
+    PhaseRun,
+    wanted_checks,
+)
 from ansible_collections.stt.engine.plugins.module_utils._verify_request import (
     Phase,
     VerifyRequest,
@@ -51,6 +55,7 @@ INVENTORY = ("R2.5", "inventory")
 COMPONENTS = "components"
 # What the program of checks ends with by itself: nothing failed, or something did.
 ENDED = (0, 1)
+GOOD = ("passed", "skipped")
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def verify(request: VerifyRequest, *, check_mode: bool) -> dict[str, Any]:
         base=images.base.image_id if images.base else "",
         reference=str(images.reference["Id"]) if images.reference else "",
     )
-    result = read_verdict(request.reuse, key)
+    result = read_verdict(request.reuse, key, STEPS[request.phase], wanted_checks(request, subject))
     if result is None:
         result = _judge(docker, request, images, subject, key, write_log=not check_mode)
     if request.self_test and not check_mode and result["verdict"] == "passed":
@@ -143,8 +148,17 @@ def _find(docker: DockerCli, request: VerifyRequest) -> Images:
     return Images(image, reference=reference)
 
 
-def read_verdict(path: Path | None, key: Mapping[str, str]) -> dict[str, Any] | None:
-    """A kept verdict that passed and is about the same thing; None when there is none such."""
+def read_verdict(
+    path: Path | None,
+    key: Mapping[str, str],
+    steps: Sequence[str],
+    wanted: Sequence[tuple[str, str]],
+) -> dict[str, Any] | None:
+    """A kept verdict that is whole, passed and about the same thing; None when there is none such.
+
+    Whole is one with a result for every step, for every check of ``wanted``, and for exactly what
+    was planned.
+    """
     if path is None:
         return None
     try:
@@ -158,6 +172,8 @@ def read_verdict(path: Path | None, key: Mapping[str, str]) -> dict[str, Any] | 
         return None
     if kept.get("verdict") != "passed" or verdict(checks) != "passed":
         return None
+    if not _is_whole(kept.get("planned"), checks, steps, wanted):
+        return None
     return {
         **kept,
         "changed": False,
@@ -165,6 +181,25 @@ def read_verdict(path: Path | None, key: Mapping[str, str]) -> dict[str, Any] | 
         "msg": f"{path.name}: the same content passed on this boot of the host "
         f"({kept.get('judged', 'time unknown')})",
     }
+
+
+def _is_whole(
+    planned: Any,
+    checks: Sequence[Mapping[str, Any]],
+    steps: Sequence[str],
+    wanted: Sequence[tuple[str, str]],
+) -> bool:
+    """Whether checks are one good result for each that was planned and has to be there."""
+    if not isinstance(planned, list) or not all(isinstance(entry, dict) for entry in planned):
+        return False
+    names = [result_key(check) for check in checks]
+    return (
+        all(check["status"] in GOOD for check in checks)
+        and len(set(names)) == len(names)
+        and sorted(names) == sorted(result_key(entry) for entry in planned)
+        and {step for step, _name in names} >= set(steps)
+        and set(names) >= set(wanted)
+    )
 
 
 def failure_message(phase: Phase, checks: Sequence[Mapping[str, Any]]) -> str:

@@ -137,7 +137,7 @@ class PhaseRun:
         judged = self._run(
             Part(self.subject.image_id, python=self.subject.python),
             self._document(self.subject),
-            [*self.subject.comparison(), *([CHECK] if self.request.accept_transcripts else ())],
+            wanted_checks(self.request, self.subject),
         )
         keys = lacking_keys(judged.checks)
         if reference is None or not keys:
@@ -173,6 +173,13 @@ class PhaseRun:
         """What all containers that are yet to come may take together."""
         # Never nothing: whoever is late is told by the container that is stopped at once.
         return max(1.0, self.request.timeout - self.seconds())
+
+
+def wanted_checks(request: VerifyRequest, subject: Subject) -> list[tuple[str, str]]:
+    """The checks that must be planned beside those of every step, by step and name."""
+    if request.phase == "R2":
+        return [(GATES, name) for name in (*GATES_OF_FILES, *GATES_OF_ENGINE)]
+    return [*subject.comparison(), *([CHECK] if request.accept_transcripts else ())]
 
 
 def lacking_keys(checks: Sequence[Check]) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 # Copyright (c) stt.engine contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What becomes of the lines that a container of checks prints, and when a verdict is reused."""
+"""What becomes of the lines that a container of checks prints, and what a verdict is about."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from ansible_collections.stt.engine.plugins.module_utils._check_result import ve
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._verify import (
     failure_message,
-    read_verdict,
     verify,
 )
 from ansible_collections.stt.engine.plugins.module_utils._verify_collect import STEPS, collect
-from ansible_collections.stt.engine.plugins.module_utils._verify_container import ContainerRun
+from ansible_collections.stt.engine.plugins.module_utils._verify_container import (
+    ContainerRun,
+    take,
+)
 from ansible_collections.stt.engine.plugins.module_utils._verify_request import VerifyRequest
 from ansible_collections.stt.engine.plugins.module_utils._verify_subject import (
     describe_subject,
@@ -76,6 +78,7 @@ def drop(index: int) -> Change:
         (lambda messages: messages[1].pop("fix") and None, "a malformed line for R4.1 one"),
         (lambda messages: messages[1].update(status="fine"), "a malformed line for R4.1 one"),
         (lambda messages: messages[1].update(found=""), "a malformed line for R4.1 one"),
+        (lambda messages: messages[1].update(seconds=None), "a malformed line for R4.1 one"),
         (lambda messages: messages[0]["planned"].pop(3) and None, "no check of R4.4 was planned"),
         (lambda messages: messages.clear(), "no check of R4.1 was planned"),
     ],
@@ -88,6 +91,14 @@ def test_whatever_is_missing_is_an_error_and_never_a_pass(change: Change, words:
     assert any(words in check["found"] for check in errors), checks
     assert verdict(checks) == "failed"
     assert all(check["fix"] for check in errors)
+
+
+def test_a_number_that_is_no_json_does_not_get_into_a_report() -> None:
+    run = run_of([])
+    take(b'{"id": "R5.1", "evidence": {"rate": NaN, "of": [1e999, -Infinity, 1.5]}}', run)
+    assert run.messages == [{"id": "R5.1", "evidence": {"rate": None, "of": [None, None, 1.5]}}]
+    take(b"[NaN]", run)
+    assert run.noise == ["[NaN]"]
 
 
 def test_an_archive_that_says_nothing_fails_every_step() -> None:
@@ -315,52 +326,3 @@ def test_a_limit_of_speed_reaches_the_checks(host: Path) -> None:
     for wrong in (-1.0, float("nan")):
         with pytest.raises(SttError, match="real_time_factor_limit"):
             told(real_time_factor_limit=wrong)
-
-
-KEY = {"phase": "R4", "image": "sha256:abc"}
-
-
-def kept(**changes: Any) -> dict[str, Any]:
-    return {
-        "verdict": "passed",
-        "checks": [result("R4.1"), result("R4.2", status="skipped")],
-        "planned": [],
-        "reuse_key": KEY,
-        "judged": "2026-01-31T08:15:00Z",
-        "reused": False,
-        **changes,
-    }
-
-
-def test_a_passing_verdict_on_the_same_thing_is_reused_and_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "R4.json"
-    path.write_text(json.dumps(kept()))
-    found = read_verdict(path, KEY)
-    assert found is not None
-    assert (found["reused"], found["changed"], found["verdict"]) == (True, False, "passed")
-    assert found["msg"] == (
-        "R4.json: the same content passed on this boot of the host (2026-01-31T08:15:00Z)"
-    )
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        json.dumps(kept(verdict="failed")),
-        json.dumps(kept(checks=[])),
-        json.dumps(kept(checks=[result("R4.1", status="failed")])),
-        json.dumps(kept(checks=[{"status": "passed"}])),
-        json.dumps(kept(checks="passed")),
-        json.dumps(kept(reuse_key={**KEY, "image": "sha256:other"})),
-        json.dumps(kept(reuse_key={})),
-        "[]",
-        "{",
-        "",
-    ],
-)
-def test_no_other_verdict_is_reused(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "R4.json"
-    path.write_text(content)
-    assert read_verdict(path, KEY) is None
-    assert read_verdict(tmp_path / "gone.json", KEY) is None
-    assert read_verdict(None, KEY) is None
