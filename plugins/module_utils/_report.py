@@ -319,8 +319,16 @@ def render(report: Mapping[str, Any]) -> bytes:
 
     A lone surrogate, as undecodable output of a command leaves it, becomes its JSON escape.
     """
-    content = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
-    return content.encode("utf-8", "backslashreplace")
+    try:
+        content = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise SttError(
+            "release report",
+            found=f"what is no JSON ({error})",
+            needed="finite numbers",
+            fix="correct the check whose evidence has one that is not",
+        ) from error
+    return f"{content}\n".encode("utf-8", "backslashreplace")
 
 
 def same_but_for_times(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

@@ -128,5 +128,6 @@ def is_result(check: Any) -> bool:
         and all(name in check for name in FIELDS)
         and check["status"] in STATUSES
         and isinstance(check["evidence"], dict)
+        and isinstance(check["seconds"], (int, float))
         and bool(check["found"])
     )

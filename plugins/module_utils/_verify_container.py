@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import selectors
 import shlex
@@ -228,7 +229,7 @@ class CheckContainer:
                     break
                 *lines, pending = (pending + chunk).split(b"\n")
                 for line in lines:
-                    _take(line, run)
+                    take(line, run)
                 if len(pending) > MAXIMUM_LINE:
                     raise SttError(
                         f"container {self.name}",
@@ -236,7 +237,7 @@ class CheckContainer:
                         needed="one JSON line a check",
                         fix="use the check archive of this collection",
                     )
-        _take(pending, run)
+        take(pending, run)
         process.wait()
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
@@ -303,7 +304,17 @@ def tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
         return stream.read().decode("utf-8", "replace").splitlines()[-lines:]
 
 
-def _take(line: bytes, run: ContainerRun) -> None:
+def finite(value: Any) -> Any:
+    """The same with None for every number that JSON has not: NaN and the infinities."""
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def take(line: bytes, run: ContainerRun) -> None:
+    """Sort a line that a container printed: a message of ours, or noise."""
     if not line.strip():
         return
     try:
@@ -311,7 +322,8 @@ def _take(line: bytes, run: ContainerRun) -> None:
     except ValueError:
         message = None
     if isinstance(message, dict):
-        run.messages.append(message)
+        # Python reads and writes NaN and Infinity, which no other reader of a report takes.
+        run.messages.append(finite(message))
     else:
         run.noise.append(line.decode("utf-8", "replace")[:2000])
 

@@ -246,6 +246,12 @@ def test_output_that_was_no_text_can_be_written_and_read() -> None:
     assert json.loads(render(made)) == made
 
 
+def test_a_number_that_is_no_json_is_never_written() -> None:
+    made = report({"checks": [check("R1.1", "a", evidence={"rate": float("nan")})]})
+    with pytest.raises(SttError, match="found what is no JSON"):
+        render(made)
+
+
 def test_times_and_measured_figures_are_no_change() -> None:
     results = passed_on_cpu()
     for one in results["checks"]:
