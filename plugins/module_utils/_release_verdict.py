@@ -11,6 +11,18 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 STATUSES = ("passed", "failed", "error", "skipped")
+# What a model's release rests on: of each row one check has to have passed. A skip is excused only
+# where the image need not have the packages and no reference image has them either.
+TEXTS = ("R5.5/faster_whisper_texts", "R5.5/faster_whisper_batched", "R5.6/decoders_agree")
+SERVICE = "R5.7/service_transcribes"
+PROOFS: Mapping[str, tuple[str, ...]] = {
+    "that the model writes what is spoken": TEXTS,
+    "that the service transcribes": (SERVICE,),
+    "that the converted model computes what the original does": ("R5.8/encoder_agreement",),
+}
+# Keys of the evidence, as the checks write them.
+LACKS = "lacks"
+UNHELD = "unheld"
 STEP = re.compile(r"R[1-6]\.[1-9]")
 
 Check = Mapping[str, Any]
@@ -37,6 +49,7 @@ def judge(checks: Sequence[Check], planned: Iterable[str] = ()) -> Judgement:
     """
     complete = [_sound(check) for check in checks]
     complete += _missing(complete, planned)
+    complete = _proven(complete)
     complete.sort(key=lambda check: check["id"])
     counts = dict.fromkeys(STATUSES, 0)
     for check in complete:
@@ -67,6 +80,34 @@ def _sound(check: Check) -> dict[str, Any]:
     if wrong:
         sound.update(status="error", found=wrong, fix="correct what produced this result")
     return sound
+
+
+def _proven(checks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same results; a skip of what a release rests on is a failure."""
+    by_key = {_key(check): check for check in checks}
+    failing: dict[str, str] = {}
+    for what, keys in PROOFS.items():
+        there = [by_key[key] for key in keys if key in by_key]
+        if any(check["status"] != "skipped" for check in there):
+            continue
+        failing.update({_key(check): what for check in there if not check["evidence"].get(LACKS)})
+    agreed = by_key.get("R5.6/decoders_agree", {}).get("status") == "passed"
+    service = by_key.get(SERVICE)
+    if service and service["status"] == "passed" and service["evidence"].get(UNHELD) and not agreed:
+        failing[SERVICE] = "that the service writes what is spoken: no other program heard it"
+    return [_unproven(check, failing.get(_key(check), "")) for check in checks]
+
+
+def _unproven(check: dict[str, Any], what: str) -> dict[str, Any]:
+    if not what:
+        return check
+    return {
+        **check,
+        "status": "failed",
+        "found": f"{check['status']}: {check['found']}; so nothing shows {what}",
+        "fix": "give model_check_clips recordings of speech that this model knows, and a release "
+        "of another engine a reference image (model_check_reference)",
+    }
 
 
 def _missing(checks: Sequence[Check], planned: Iterable[str]) -> list[dict[str, Any]]:

@@ -47,6 +47,12 @@ ENGINE = "engine"
 REFERENCE = "reference"
 # What a check says in its evidence that the image need not have, and lacks.
 LACKS = "lacks"
+# Where no text is known, what the engine makes of a clip is held against transformers there.
+HEARD_BY = {
+    ("R5.5", "faster_whisper_texts"): "faster-whisper of the engine image",
+    ("R5.5", "faster_whisper_batched"): "the batched pipeline of the engine image",
+    ("R5.7", "service_transcribes"): "the service of the engine image",
+}
 # They are about the judged image; the reference image is held against its own labels.
 OF_THE_IMAGE = frozenset({"torch", "torchaudio", "cuda", "user", "uid", "port", *EXPECTED_AS_BUILT})
 # A Python distribution's own description: by it the checks know what the base brought.
@@ -147,7 +153,8 @@ class PhaseRun:
         }
         other = describe_subject(replace(self.request, expected=expected), reference)
         part = Part(other.image_id, REFERENCE, only=tuple(keys), python=other.python)
-        found = self._run(part, self._document(other), keys)
+        document = {**self._document(other), "heard": heard_texts(judged.checks)}
+        found = self._run(part, document, keys)
         judged.checks = in_place(judged.checks, found.checks, other.image_id)
         judged.runs += found.runs
         return judged
@@ -189,6 +196,17 @@ def lacking_keys(checks: Sequence[Check]) -> list[tuple[str, str]]:
         for check in checks
         if check["status"] in ("skipped", "passed") and check["evidence"].get(LACKS)
     ]
+
+
+def heard_texts(checks: Sequence[Check]) -> dict[str, dict[str, str]]:
+    """What the engine's own programs heard in clips of unknown text, by clip and by program."""
+    heard: dict[str, dict[str, str]] = {}
+    for check in checks:
+        program = HEARD_BY.get(result_key(check))
+        for entry in check["evidence"].get("transcripts") or () if program else ():
+            if entry.get("unknown") and entry.get("text"):
+                heard.setdefault(entry["clip"], {})[str(program)] = entry["text"]
+    return heard
 
 
 def in_place(checks: Sequence[Check], others: Sequence[Check], image_id: str) -> list[Check]:

@@ -78,3 +78,48 @@ def test_results_are_in_the_order_of_the_runbook() -> None:
         ("R2.1", "result"),
         ("R5.1", "z"),
     ]
+
+
+TEXTS, AGREE, SERVICE, ENCODER = (
+    ("R5.5", "faster_whisper_texts"),
+    ("R5.6", "decoders_agree"),
+    ("R5.7", "service_transcribes"),
+    ("R5.8", "encoder_agreement"),
+)
+
+
+def skipped(key: tuple[str, str], **evidence: Any) -> dict[str, Any]:
+    return {**check(*key, "skipped", "there is no clip with speech"), "evidence": evidence}
+
+
+@pytest.mark.parametrize("key", [SERVICE, ENCODER])
+def test_what_a_release_rests_on_cannot_be_skipped(key: tuple[str, str]) -> None:
+    others = [check(*one) for one in (TEXTS, AGREE, SERVICE, ENCODER) if one != key]
+    assert judge([*others, check(*key)]).verdict == "passed"
+    judgement = judge([*others, skipped(key)])
+    assert judgement.verdict == "failed"
+    (bad,) = judgement.not_green
+    assert bad["found"].startswith("skipped: there is no clip with speech; so nothing shows that ")
+    assert "model_check_clips" in bad["fix"]
+
+
+def test_a_text_is_proven_by_faster_whisper_or_by_agreement() -> None:
+    others = [check(*SERVICE), check(*ENCODER)]
+    assert judge([*others, skipped(TEXTS), check(*AGREE)]).verdict == "passed"
+    assert judge([*others, check(*TEXTS), skipped(AGREE)]).verdict == "passed"
+    assert judge([*others, skipped(TEXTS), skipped(AGREE)]).verdict == "failed"
+
+
+def test_an_image_need_not_have_what_no_reference_image_has_either() -> None:
+    lacks = {"lacks": ["torch", "transformers"]}
+    slim = [check(*TEXTS), check(*SERVICE), skipped(AGREE, **lacks), skipped(ENCODER, **lacks)]
+    assert judge(slim).verdict == "passed"
+
+
+def test_a_service_that_nothing_was_held_against_needs_the_reference_image() -> None:
+    service = {**check(*SERVICE), "evidence": {"unheld": ["a.wav"]}}
+    lacks = {"lacks": ["faster_whisper"]}
+    alone = [service, skipped(TEXTS, **lacks), skipped(AGREE, **lacks), skipped(ENCODER, **lacks)]
+    (bad,) = judge(alone).not_green
+    assert bad["found"].endswith("no other program heard it")
+    assert judge([service, check(*TEXTS), check(*AGREE), check(*ENCODER)]).verdict == "passed"

@@ -19,6 +19,7 @@ from ansible_collections.stt.engine.plugins.module_utils._verify_collect import 
 from ansible_collections.stt.engine.plugins.module_utils._verify_container import ContainerRun
 from ansible_collections.stt.engine.plugins.module_utils._verify_parts import (
     Judged,
+    heard_texts,
     in_place,
     lacking_keys,
 )
@@ -82,6 +83,25 @@ def test_results_of_the_reference_image_stand_in_the_places_of_the_skips() -> No
     assert verdict(placed) == "failed"
     # A reference image that said nothing leaves no skip behind that looks like its verdict.
     assert in_place(checks, [], REFERENCE) == checks
+
+
+def test_the_reference_image_is_told_what_was_heard_where_no_text_is_known() -> None:
+    known = {"clip": "b.wav", "text": "Yes.", "good": True}
+    unknown = {"clip": "a.wav", "text": "No.", "unknown": True}
+    heard = {"transcripts": [known, unknown]}
+    served = {"transcripts": [{**unknown, "text": "Oh."}]}
+    checks = [
+        {**result("R5.5", "faster_whisper_texts"), "evidence": heard},
+        {**result("R5.5", "real_time_factor"), "evidence": heard},
+        result("R5.7", "service_health"),
+        {**result("R5.7", "service_transcribes"), "evidence": served},
+    ]
+    assert heard_texts(checks) == {
+        "a.wav": {
+            "faster-whisper of the engine image": "No.",
+            "the service of the engine image": "Oh.",
+        }
+    }
 
 
 def test_the_highest_figure_of_all_containers_counts() -> None:
