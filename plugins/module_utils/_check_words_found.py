@@ -210,4 +210,18 @@ KOREAN = {
         "릴리스 디렉터리 {path}의 파일 시스템 {mount}에 여유 공간 {free}, 주의: 권장 여유 "
         "공간 {recommended}보다 작음"
     ),
+    "{count} clips are transcribed as accepted": "음성 파일 {count}개를 승인된 대로 전사함",
+    "{count} clips are transcribed as spoken and {accepted} as accepted": (
+        "음성 파일 {count}개를 말한 대로, {accepted}개를 승인된 대로 전사함"
+    ),
+    "{heard} of {all} clips of unknown text agree with what was heard before": (
+        "정답을 모르는 음성 파일 {all}개 중 {heard}개가 앞서 들은 문장과 일치함"
+    ),
+    (
+        "{count} clips are transcribed as spoken and {heard} of {all} clips of unknown text "
+        "agree with what was heard before"
+    ): (
+        "음성 파일 {count}개를 말한 대로 전사했고, 정답을 모르는 {all}개 중 {heard}개가 앞서 "
+        "들은 문장과 일치함"
+    ),
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils._check_titles import check_label
+from ansible_collections.stt.engine.plugins.module_utils._report_checklist import phase_of
 from ansible_collections.stt.engine.plugins.module_utils._report_text import moment, size, text
 from ansible_collections.stt.engine.plugins.plugin_utils._report_html import render
 
@@ -80,6 +81,7 @@ def _entry(path: Path, language: str) -> Entry:
         "host": str(report.get("host") or ""),
         "image": _size([image.get("size")]),
         "models": _size([one.get("bytes") for one in models if isinstance(one, Mapping)]),
+        "phase": phase_of(str(failure.get("task") or ""), language),
         "stopped_at": str(failure.get("task") or failure.get("object") or ""),
         "facts": _facts(report, manifest, language),
         "changes": None,

@@ -86,7 +86,7 @@ def test_failed_runs_say_where_they_stopped(tmp_path: Path) -> None:
     kept(tmp_path / "failed", "20260131T080000Z", real("stopped"))
     html = index(tmp_path, "ko")
     assert 'href="failed/20260131T080000Z/report.html"' in html
-    assert '<span lang="en">R3 | Say what is there</span>' in html
+    assert 'Phase 3: 모델 다운로드 <span lang="en">R3 | Say what is there</span>' in html
     assert "아직 릴리스가 없습니다." in html
 
 
