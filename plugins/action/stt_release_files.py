@@ -10,7 +10,12 @@ from typing import Any, ClassVar
 
 from ansible_collections.stt.engine.plugins.module_utils import _release_files as files
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
-from ansible_collections.stt.engine.plugins.module_utils._release_manifest import FILE_NAME
+from ansible_collections.stt.engine.plugins.module_utils._release_manifest import (
+    FILE_NAME,
+)
+from ansible_collections.stt.engine.plugins.module_utils._release_manifest import (
+    SIGNATURE_NAME as MANIFEST_SIGNATURE,
+)
 from ansible_collections.stt.engine.plugins.module_utils._release_sign import choose_signer
 from ansible_collections.stt.engine.plugins.plugin_utils._controller_action import (
     ControllerAction,
@@ -39,12 +44,20 @@ class ActionModule(ControllerAction):
                 needed="a release that is sealed",
                 fix="seal it with stt.engine.stt_release_manifest first",
             )
+        manifest = directory / FILE_NAME
+        if signer and not signer.verifies(manifest, directory / MANIFEST_SIGNATURE):
+            raise SttError(
+                f"release files {directory}",
+                found=f"no {MANIFEST_SIGNATURE} by this key for the {FILE_NAME} there",
+                needed=f"a {FILE_NAME} that this key signed",
+                fix="seal it with stt.engine.stt_release_manifest first",
+            )
         try:
             entries = files.collect(directory)
             before = files.signed_before(directory, signer)
         except OSError as error:
             raise _unreadable(directory, error) from error
-        files.refuse_edited(directory, before or {}, entries, arguments["brought"])
+        files.refuse_unproven(directory, before, entries, arguments["brought"])
         signature = directory / files.SIGNATURE_NAME
         wanted = signature.exists() == (signer is not None)
         reason = files.reason_to_sign(before, entries, signature=wanted)

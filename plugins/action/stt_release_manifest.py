@@ -68,18 +68,27 @@ class ActionModule(ControllerAction):
         path = directory / manifest.FILE_NAME
         signature = directory / manifest.SIGNATURE_NAME
         existing = manifest.read(path)
-        others = sealed_releases(directory.parent)
-        moment = _moment_after(existing, others)
+        holds = _holds(signer, path, signature)
+        if not holds:
+            _refuse_edited(signer, path, signature, existing)
+        # What nobody vouches for says nothing about times either.
+        others = [
+            release
+            for release in sealed_releases(directory.parent)
+            if holds or release.id != directory.name
+        ]
+        moment = _moment_after(existing if holds else None, others)
         statement = _build(arguments, judgement, _statement_of(signer), moment)
         name = statement["predicate"]["release"]["id"]
         _refuse_another(path, existing, name)
         reason = manifest.reason_to_write(existing, statement)
+        if reason is None and not holds:
+            reason = "the manifest there has no signature that is wanted and holds"
         kept = existing if reason is None and existing is not None else statement
-        if reason is None:
-            reason = _reason_to_sign(signer, path, signature)
-        data = manifest.render(kept) if kept is statement else path.read_bytes()
+        before = path.read_bytes() if existing else b""
+        data = manifest.render(kept) if kept is statement else before
         if reason is not None and not self._task.check_mode:
-            _write(path, signature, data, signer, keep=kept is existing)
+            _write(path, signature, data, signer)
         return {
             "changed": reason is not None,
             "reason": reason or "",
@@ -92,7 +101,7 @@ class ActionModule(ControllerAction):
             "gpu": kept["predicate"]["gpu"],
             "verdict": judgement.verdict,
             "counts": judgement.counts,
-            **({"diff": _diff(path, existing, kept)} if kept is statement else {}),
+            **({"diff": _diff(before, path, kept)} if kept is statement else {}),
         }
 
 
@@ -159,22 +168,43 @@ def _refuse_another(path: Path, existing: dict[str, Any] | None, name: str) -> N
         )
 
 
-def _reason_to_sign(signer: Signer | None, path: Path, signature: Path) -> str | None:
-    if signer is None:
-        return "the signature there is not wanted" if signature.exists() else None
-    if signer.verifies(path, signature):
-        return None
-    return "the signature is missing or not this key's for this manifest"
+def _holds(signer: Signer | None, path: Path, signature: Path) -> bool:
+    """Whether the manifest there may stay: signed by this key, or not at all where none signs."""
+    return signer.verifies(path, signature) if signer else not signature.exists()
 
 
-def _write(path: Path, signature: Path, data: bytes, signer: Signer | None, *, keep: bool) -> None:
+def _refuse_edited(
+    signer: Signer | None, path: Path, signature: Path, existing: dict[str, Any] | None
+) -> None:
+    """Never write over what was edited after it was signed, so that somebody hears of it.
+
+    One without a signature is what a killed or an unsigned run leaves, and one that names another
+    key was sealed by that: both are written anew, and nothing of them is kept.
+    """
+    if signer is None or not (path.exists() and signature.exists()):
+        return
+    predicate = (existing or {}).get("predicate")
+    stated = predicate.get("signature") if isinstance(predicate, dict) else None
+    named = stated.get("key_sha256") if isinstance(stated, dict) else None
+    if named and named != signer.key_sha256:
+        return
+    raise SttError(
+        f"release manifest {path}",
+        found=f"a manifest that {signature.name} does not hold for: one of them was changed after "
+        "it was signed",
+        needed=f"{path.name} and {signature.name} as they were sealed",
+        fix=f"find out who changed them and bring them back, or remove {signature.name}: then the "
+        "manifest is written anew from what this run found",
+    )
+
+
+def _write(path: Path, signature: Path, data: bytes, signer: Signer | None) -> None:
     """A manifest is never beside a signature of other content: the old one goes first."""
     signed = signer.sign(data) if signer else None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         signature.unlink(missing_ok=True)
-        if not keep:
-            write_atomically(path, data)
+        write_atomically(path, data)
         if signed is not None:
             write_atomically(signature, signed)
     except OSError as error:
@@ -186,9 +216,9 @@ def _write(path: Path, signature: Path, data: bytes, signer: Signer | None, *, k
         ) from error
 
 
-def _diff(path: Path, existing: dict[str, Any] | None, new: dict[str, Any]) -> dict[str, str]:
+def _diff(before: bytes, path: Path, new: dict[str, Any]) -> dict[str, str]:
     return {
-        "before": manifest.render(existing).decode() if existing else "",
+        "before": before.decode("utf-8", "replace"),
         "after": manifest.render(new).decode(),
         "before_header": str(path),
         "after_header": str(path),

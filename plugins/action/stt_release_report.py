@@ -10,7 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ansible_collections.stt.engine.plugins.module_utils import _release_files as files
+from ansible_collections.stt.engine.plugins.module_utils._digest import sha256_hex
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
+from ansible_collections.stt.engine.plugins.module_utils._release_manifest import FILE_NAME
+from ansible_collections.stt.engine.plugins.module_utils._release_sign import Signer
 from ansible_collections.stt.engine.plugins.module_utils._report import (
     build_report,
     render,
@@ -53,6 +57,8 @@ class ActionModule(ControllerAction):
         "language": {"type": "str", "choices": list(LANGUAGES), "default": "en"},
         "print": {"type": "bool", "default": True},
         "index": {"type": "bool", "default": True},
+        "key_file": {"type": "path", "no_log": False},
+        "openssl": {"type": "str", "default": "openssl"},
     }
 
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -60,23 +66,27 @@ class ActionModule(ControllerAction):
         directory = Path(arguments["dest"])
         results = plain(arguments["results"], "results")
         report = build_report(results, language=arguments["language"], now=datetime.now(UTC))
-        files = {
+        paths = {
             "json": directory / "report.json",
             "html": directory / "report.html",
             "junit": directory / "junit.xml",
             "tap": directory / "report.tap",
         }
-        existing = _read(files["json"])
+        existing = _read(paths["json"])
         contents = {
             "json": render(report),
             "html": page(report).encode("utf-8", "replace"),
             "junit": junit(report),
             "tap": tap(report),
         }
-        lines = checklist_lines(report, str(files["html"]))
+        lines = checklist_lines(report, str(paths["html"]))
         # In check mode hardly any check has run: a checklist would only frighten.
         if not self._task.check_mode:
-            _write(files, contents, existing)
+            key = arguments["key_file"]
+            signer = Signer(Path(key), arguments["openssl"]) if key else None
+            if existing is not None:
+                _keep(paths["json"], existing, signer)
+            _write(paths, contents)
             if arguments["index"]:
                 _write_index(releases_root(directory), arguments["language"])
             if arguments["print"]:
@@ -88,7 +98,7 @@ class ActionModule(ControllerAction):
             "gpu": report["gpu"],
             "counts": report["counts"],
             "checklist": [line.text for line in lines],
-            "paths": {kind: str(path) for kind, path in files.items()},
+            "paths": {kind: str(path) for kind, path in paths.items()},
         }
 
 
@@ -112,24 +122,35 @@ def _unwritable(directory: Path, error: OSError) -> SttError:
     )
 
 
-def _write(
-    files: dict[str, Path], contents: dict[str, bytes], existing: dict[str, Any] | None
-) -> None:
-    """Write the files; report.json, which machines trust, comes last.
+def _keep(path: Path, existing: dict[str, Any], signer: Signer | None) -> None:
+    """Keep the report of an earlier run by the time at which that run began.
 
-    The report of an earlier run is kept by the time at which that run began.
+    In a sealed release only one that its list vouches for: any other was left by a run that was
+    killed, or edited, and must not be sealed with this one.
     """
-    directory = files["json"].parent
+    directory = path.parent
+    began = str(existing.get("started") or existing.get("finished") or "unknown")
+    kept = directory / HISTORY / f"{began.replace(':', '').replace('/', '_')}.json"
+    try:
+        data = path.read_bytes()
+        if (directory / FILE_NAME).exists():
+            listed = files.signed_before(directory, signer) or {}
+            if listed.get(path.name) != sha256_hex(data):
+                return
+        kept.parent.mkdir(exist_ok=True)
+        if not kept.exists():
+            write_atomically(kept, data)
+    except OSError as error:
+        raise _unwritable(directory, error) from error
+
+
+def _write(paths: dict[str, Path], contents: dict[str, bytes]) -> None:
+    """Write the files; report.json, which machines trust, comes last."""
+    directory = paths["json"].parent
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        if existing is not None:
-            began = str(existing.get("started") or existing.get("finished") or "unknown")
-            kept = directory / HISTORY / f"{began.replace(':', '').replace('/', '_')}.json"
-            kept.parent.mkdir(exist_ok=True)
-            if not kept.exists():
-                write_atomically(kept, files["json"].read_bytes())
         for kind in ("html", "junit", "tap", "json"):
-            write_atomically(files[kind], contents[kind])
+            write_atomically(paths[kind], contents[kind])
     except OSError as error:
         raise _unwritable(directory, error) from error
 

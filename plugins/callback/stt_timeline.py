@@ -14,7 +14,8 @@ description:
   - At the end of a run, writes into each C(report.json) that M(stt.engine.stt_release_report) wrote
     how many tasks were ok, changed and failed on all hosts together.
   - A release whose files M(stt.engine.stt_release_files) signed in this run is signed again with
-    the same key, so that its list is true of the completed report.
+    the same key, so that its list is true of the completed report. Where list or report are not
+    as that module left them, both stay so, and a warning says it.
   - Without it C(tasks) stays null in the report.
 requirements:
   - enable it in C(callbacks_enabled)
@@ -86,7 +87,8 @@ def count(summaries: Iterable[dict[str, int]]) -> dict[str, int]:
 
 def complete(path: Path, tasks: dict[str, int], signed: dict[str, Any] | None) -> None:
     """Put the counts into a report, and renew the list of a release that was signed."""
-    report = json.loads(path.read_bytes())
+    data = path.read_bytes()
+    report = json.loads(data)
     report["tasks"] = tasks
     content = render(report)
     if signed is None:
@@ -94,10 +96,19 @@ def complete(path: Path, tasks: dict[str, int], signed: dict[str, Any] | None) -
         return
     key = signed["key_file"]
     signer = Signer(Path(key), signed["openssl"]) if key else None
-    entries = {**listed(path.parent), path.name: sha256_hex(content)}
+    entries = listed(path, data, signer)
+    entries[path.name] = sha256_hex(content)
     files.write(path.parent, entries, signer, {path.name: content})
 
 
-def listed(directory: Path) -> dict[str, str]:
+def listed(path: Path, data: bytes, signer: Signer | None) -> dict[str, str]:
     """What the run's own list says: nothing that was edited since is signed with it."""
-    return files.parse((directory / files.LIST_NAME).read_bytes())
+    entries = files.signed_before(path.parent, signer)
+    if entries is None or entries.get(path.name) != sha256_hex(data):
+        raise SttError(
+            f"release files {path.parent}",
+            found=f"{files.LIST_NAME} or {path.name} changed since this run signed them",
+            needed="both as stt.engine.stt_release_files left them",
+            fix="find out what changed them, bring the release back and run again",
+        )
+    return entries

@@ -84,26 +84,46 @@ def signed_before(directory: Path, signer: Signer | None) -> dict[str, str] | No
     return parse(path.read_bytes()) if trusted else None
 
 
-def refuse_edited(
+def refuse_unproven(
     directory: Path,
-    before: Mapping[str, str],
+    before: Mapping[str, str] | None,
     now: Mapping[str, str],
     brought: Collection[str],
 ) -> None:
-    """Never sign a file again that was edited after it was signed.
+    """Sign nothing but what this run made or ``brought``, and what was signed ``before``.
 
-    What every run writes, and what this one ``brought``, may differ.
+    What was signed may have got another name: so a former log or report comes into the history.
     """
-    for name, digest in sorted(before.items()):
-        own = name in MADE_BY_EVERY_RUN or name in brought
-        if own or now.get(name) in (None, digest):
+    known = set((before or {}).values())
+    for name, digest in sorted(now.items()):
+        if name in MADE_BY_EVERY_RUN or name in brought:
             continue
-        raise SttError(
-            f"release files {directory}",
-            found=f"{name}, which was changed after it was signed (sha256 {now[name]})",
-            needed=f"the file as it was signed, sha256 {digest}",
-            fix="bring it back, or remove it if it cannot be had any more",
-        )
+        signed = (before or {}).get(name)
+        if digest != signed and (signed or digest not in known):
+            raise _unproven(directory, name, digest, signed, listed=before is not None)
+
+
+def _unproven(
+    directory: Path, name: str, digest: str, signed: str | None, *, listed: bool
+) -> SttError:
+    found = f"{name}, which this run has not made"
+    if signed:
+        found = f"{name}, which was changed after it was signed (sha256 {digest})"
+    elif listed:
+        found += f" and which {LIST_NAME} does not name (sha256 {digest})"
+    else:
+        found += f", and no {LIST_NAME} that holds and could vouch for it"
+    return SttError(
+        f"release files {directory}",
+        found=found,
+        needed=f"the file as it was signed, sha256 {signed}"
+        if signed
+        else "only what this run made, and what was signed by this key before",
+        fix="bring it back, or remove it if it cannot be had any more"
+        if signed
+        else f"find out where it came from, and move it out of {directory}"
+        + ("" if listed else f", or bring back {LIST_NAME} and {SIGNATURE_NAME} as they were"),
+    )
 
 
 def reason_to_sign(

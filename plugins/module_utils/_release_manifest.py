@@ -268,9 +268,12 @@ def driver_for(cuda: Any) -> dict[str, str] | None:
 
 def render(statement: Mapping[str, Any]) -> bytes:
     """The file's bytes, sorted and indented: they are what is signed."""
-    text = json.dumps(statement, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    try:
+        text = json.dumps(statement, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise _refused(f"what is no JSON ({error})", "finite numbers") from error
     # A lone surrogate, as undecodable output of a command leaves it, becomes its JSON escape.
-    return text.encode("utf-8", "backslashreplace")
+    return f"{text}\n".encode("utf-8", "backslashreplace")
 
 
 def read(path: Path) -> dict[str, Any] | None:

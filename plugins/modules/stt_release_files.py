@@ -13,7 +13,9 @@ description:
     in the format of C(sha256sum), and signs it with ECDSA P-256 into C(SHA256SUMS.sig).
   - With it the release's C(verify.sh), stock openssl and C(sha256sum) prove the whole directory.
   - Run it last, when manifest, report and logs are written.
-  - Files of earlier runs, such as their logs and reports, are never signed again after an edit.
+  - Signed is what every run makes, what this one O(brought), and what the list that is there names,
+    if this key signed it. Anything else is refused, such as a log or report of an earlier run that
+    was edited, whatever became of the list. Without a key whatever list is there counts.
   - Links, and names that C(sha256sum) would have to escape, are refused.
   - The list is renewed for a report that only has other times, which does not count as a change.
   - The callback P(stt.engine.stt_timeline#callback) completes the report after the last task, and

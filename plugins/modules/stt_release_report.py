@@ -23,8 +23,9 @@ description:
     one. A release that was stopped shows what it did not reach as C(not_run).
   - The verdict is V(failed) when anything failed, was broken or has no result, or when the release
     was stopped. The task itself does not fail for that; look at RV(verdict).
-  - The report of an earlier run stays in the directory C(history). Times and measured figures alone
-    do not count as a change.
+  - The report of an earlier run stays in the directory C(history). Where there is a C(manifest.json)
+    it stays only if the signed list C(SHA256SUMS) names it as it is, so that nothing that was edited
+    is sealed with the release. Times and measured figures alone do not count as a change.
   - Runs on the controller only, as an action; it needs no connection to the host.
 options:
   dest:
@@ -112,6 +113,15 @@ options:
     description: Print the checklist; in check mode it is returned but not printed.
     type: bool
     default: true
+  key_file:
+    description:
+      - The private key in PEM form by which the signed list is verified.
+      - Without it whatever list is there counts.
+    type: path
+  openssl:
+    description: The openssl command on the controller, 1.1.1 or newer.
+    type: str
+    default: openssl
   index:
     description:
       - Write C(index.html) into the directory that holds O(dest); where that is a failed run in a

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 import yaml
 
+from ansible_collections.stt.engine.plugins.module_utils._release_sign import Signer
 from tests.integration.controller import CHECKOUT, Controller
 from tests.unit.plugins.release_samples import passed_on_cpu, stopped_in_r5
 from tests.unit.plugins.sealed_release import VERIFY, make_key, seal
@@ -21,6 +22,31 @@ from tests.unit.plugins.sealed_release import VERIFY, make_key, seal
 SCHEMA = json.loads((CHECKOUT / "docs" / "report.schema.json").read_text(encoding="utf-8"))
 RESULTS = passed_on_cpu()
 CONVERTER = {"ctranslate2": "4.8.5", "transformers": "5.23.0"}
+# The last second of 2199.
+FORGED = 7_258_118_399
+
+
+def forge(predicate: dict[str, Any]) -> None:
+    """Edit what makes no difference between two manifests of one release."""
+    for edit in MEASURED_OR_SAID:
+        edit(predicate)
+
+
+MEASURED_OR_SAID: list[Callable[[dict[str, Any]], None]] = [
+    lambda predicate: predicate["release"].update(sequence=FORGED),
+    lambda predicate: predicate["release"].update(sealed="2199-12-31T00:00:00Z"),
+    lambda predicate: predicate["checks"][-1].update(found="FORGED"),
+    lambda predicate: predicate["checks"][0].update(expected="FORGED"),
+    lambda predicate: predicate["checks"][0].update(fix="FORGED"),
+    lambda predicate: predicate["checks"][0].update(seconds=0.001),
+    lambda predicate: predicate.update(peak_memory_bytes=1),
+    lambda predicate: predicate["service_memory"].update(peak_bytes=1),
+]
+EDITS: list[Callable[[dict[str, Any]], None]] = [
+    *MEASURED_OR_SAID,
+    lambda predicate: predicate.update(gpu="proven"),
+    lambda predicate: predicate["signature"].update(unsigned=True),
+]
 
 
 @pytest.fixture
@@ -238,36 +264,83 @@ class TestManifest:
             capture_output=True,
         )
 
-    def test_an_edited_manifest_and_a_lost_signature_are_made_good(
+    def test_what_was_edited_after_it_was_signed_is_refused(
+        self,
+        controller: Controller,
+        seal: Callable[..., dict[str, Any]],
+        dest: Path,
+        tmp_path: Path,
+    ) -> None:
+        controller.run(seal(), hosts="server")
+        sealed = snapshot(dest)
+        damaged = []
+        for number, edit in enumerate((*EDITS, None)):
+            place = tmp_path / "releases" / str(number)
+            place.mkdir()
+            (place / "manifest.json.sig").write_bytes(sealed["manifest.json.sig"])
+            content = json.loads(sealed["manifest.json"])
+            if edit is not None:
+                edit(content["predicate"])
+            text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+            (place / "manifest.json").write_text("no JSON" if edit is None else f"{text}\n")
+            damaged.append(place)
+        before = [snapshot(place) for place in damaged]
+        results = controller.run(
+            *(seal(dest=str(place)) for place in damaged), hosts="server"
+        ).results
+        for place, result in zip(damaged, results, strict=True):
+            assert (result["failed"], result["object"], result["found"]) == (
+                True,
+                f"release manifest {place}/manifest.json",
+                "a manifest that manifest.json.sig does not hold for: one of them was changed "
+                "after it was signed",
+            )
+        assert [snapshot(place) for place in damaged] == before
+
+    def test_what_a_killed_run_left_unsigned_is_written_anew_and_not_kept(
         self, controller: Controller, seal: Callable[..., dict[str, Any]], dest: Path
     ) -> None:
         (first,) = controller.run(seal(), hosts="server").results
         manifest = dest / "manifest.json"
         content = json.loads(manifest.read_text())
-        content["predicate"]["gpu"] = "proven"
+        forge(content["predicate"])
         manifest.write_text(json.dumps(content))
-        lose = {
-            "ansible.builtin.file": {"path": str(dest / "manifest.json.sig"), "state": "absent"},
-            "delegate_to": "localhost",
-        }
-        mended, _unused, signed, again, unsigned = controller.run(
+        (dest / "manifest.json.sig").unlink()
+        signed, again = controller.run(seal(), seal(), hosts="server").results
+        assert signed["reason"] == "the manifest there has no signature that is wanted and holds"
+        assert first["sequence"] <= signed["sequence"] < FORGED
+        assert "FORGED" not in manifest.read_text()
+        assert again["changed"] is False
+
+    def test_a_release_may_become_signed_unsigned_and_signed_by_another_key(
+        self,
+        controller: Controller,
+        seal: Callable[..., dict[str, Any]],
+        dest: Path,
+        tmp_path: Path,
+    ) -> None:
+        other = Signer(make_key(tmp_path / "other.pem"))
+        bare = seal(key_file=None, unsigned=True)
+        bare_first, bare_again, signed, moved, moved_again, unsigned = controller.run(
+            bare,
+            bare,
             seal(),
-            lose,
-            seal(),
-            seal(),
-            seal(key_file=None, unsigned=True),
+            seal(key_file=str(tmp_path / "other.pem")),
+            seal(key_file=str(tmp_path / "other.pem")),
+            bare,
             hosts="server",
         ).results
-        assert mended["reason"] == "the manifest there differs in gpu"
-        assert mended["sequence"] > first["sequence"]
-        assert signed["reason"] == "the signature is missing or not this key's for this manifest"
-        assert signed["sequence"] == mended["sequence"]
-        assert again["changed"] is False
-        assert unsigned["reason"] == "the manifest there differs in signature"
-        assert (unsigned["signed"], unsigned["signature"]) == (False, "")
+        assert (bare_first["signed"], bare_first["signature"]) == (False, "")
+        assert bare_again["changed"] is False
+        for result in (signed, moved, unsigned):
+            assert result["reason"] == "the manifest there differs in signature"
+        assert moved_again["changed"] is False
+        assert moved["sha256"] != signed["sha256"]
         assert set(snapshot(dest)) == {"manifest.json"}
-        kept = json.loads(manifest.read_text())["predicate"]["signature"]
+        kept = json.loads((dest / "manifest.json").read_text())["predicate"]["signature"]
         assert kept == {"algorithm": "none", "unsigned": True}
+        controller.run(seal(key_file=str(tmp_path / "other.pem")), hosts="server")
+        assert other.verifies(dest / "manifest.json", dest / "manifest.json.sig")
 
 
 class TestReport:
@@ -424,8 +497,8 @@ class TestFiles:
             "key": {"ansible.builtin.copy": public, **local},
             "script": {"ansible.builtin.copy": script, **local},
             "manifest": task("stt_release_manifest", **signing, **seal),
-            "report": task("stt_release_report", dest=str(dest), results=RESULTS),
-            "files": task("stt_release_files", **signing),
+            "report": task("stt_release_report", results=RESULTS, **signing),
+            "files": task("stt_release_files", **signing, brought=["logs/R4-1.log"]),
         }
 
     def verify(self, dest: Path, key: Path) -> subprocess.CompletedProcess[str]:
@@ -442,6 +515,7 @@ class TestFiles:
         first = controller.run(*steps.values(), hosts="server")
         assert first.results[-1]["reason"] == "there is no list that is signed by this key yet"
         trusted = tmp_path / "release.pub"
+        signing = {"dest": str(dest), "key_file": str(tmp_path / "release.pem")}
         # The report was completed when the run was over, after its files were signed.
         assert json.loads((dest / "report.json").read_bytes())["tasks"] is not None
         proven = self.verify(dest, trusted)
@@ -451,7 +525,7 @@ class TestFiles:
         *again, _edited, refused = controller.run(
             *steps.values(),
             {**edit, "delegate_to": "localhost"},
-            steps["files"],
+            task("stt_release_files", **signing),
             hosts="server",
         ).results
         assert [result["changed"] for result in again] == [False] * len(steps)
@@ -472,8 +546,9 @@ class TestFiles:
             (sealed.release / name).unlink()
         before = snapshot(sealed.release)
         key = str(sealed.key.with_suffix(".pem"))
+        logs = [name for name in before if name.startswith(("logs/", "history/"))]
         predicted, nothing = controller.run(
-            task("stt_release_files", dest=str(sealed.release), key_file=key),
+            task("stt_release_files", dest=str(sealed.release), key_file=key, brought=logs),
             task("stt_release_files", dest=str(sealed.models), key_file=key),
             hosts="server",
             arguments=("--check",),
@@ -481,3 +556,82 @@ class TestFiles:
         assert (predicted["changed"], predicted["files"]) == (True, sorted(before))
         assert nothing["found"] == "no manifest.json"
         assert snapshot(sealed.release) == before
+
+    @pytest.mark.parametrize("lost", [("SHA256SUMS.sig",), ("SHA256SUMS", "SHA256SUMS.sig")])
+    def test_nothing_is_signed_again_because_its_list_was_damaged(
+        self, controller: Controller, tmp_path: Path, lost: tuple[str, ...]
+    ) -> None:
+        sealed = seal(tmp_path)
+        key = str(sealed.key.with_suffix(".pem"))
+        (sealed.release / "history" / "2026-01-30T080000.000Z.json").write_text("FORGED")
+        for name in lost:
+            (sealed.release / name).unlink()
+        logs = [name for name in snapshot(sealed.release) if name.startswith("logs/")]
+        before = snapshot(sealed.release)
+        (refused,) = controller.run(
+            task("stt_release_files", dest=str(sealed.release), key_file=key, brought=logs),
+            hosts="server",
+        ).results
+        assert refused["failed"]
+        assert refused["found"].startswith("history/2026-01-30T080000.000Z.json, which this run ")
+        assert snapshot(sealed.release) == before
+
+    def test_no_list_is_signed_beside_a_manifest_that_its_signature_does_not_hold_for(
+        self, controller: Controller, tmp_path: Path
+    ) -> None:
+        sealed = seal(tmp_path)
+        manifest = sealed.release / "manifest.json"
+        manifest.write_bytes(manifest.read_bytes().replace(b"absent", b"proven"))
+        key = str(sealed.key.with_suffix(".pem"))
+        before = snapshot(sealed.release)
+        (refused,) = controller.run(
+            task("stt_release_files", dest=str(sealed.release), key_file=key), hosts="server"
+        ).results
+        assert refused["found"] == "no manifest.json.sig by this key for the manifest.json there"
+        assert snapshot(sealed.release) == before
+
+    @pytest.mark.parametrize("former", ["unsigned", "another key", "killed before the list"])
+    def test_a_release_made_again_is_proven_whatever_signed_it_before(
+        self,
+        controller: Controller,
+        steps: dict[str, dict[str, Any]],
+        dest: Path,
+        tmp_path: Path,
+        former: str,
+    ) -> None:
+        make_key(tmp_path / "other.pem")
+        signing = {"key_file": str(tmp_path / "other.pem")}
+        signing = {"unsigned": True} if former == "unsigned" else signing
+        first = {name: dict(step) for name, step in steps.items() if name != "key"}
+        if former == "killed before the list":
+            del first["files"]
+        else:
+            for name in ("manifest", "files"):
+                module = f"stt.engine.stt_release_{name}"
+                kept = {
+                    key: value for key, value in first[name][module].items() if key != "key_file"
+                }
+                first[name][module] = {**kept, **signing}
+        run = controller.run(*first.values(), *steps.values(), hosts="server")
+        assert not [result for result in run.results if result.get("failed")], run.output
+        proven = self.verify(dest, tmp_path / "release.pub")
+        assert proven.returncode == 0, proven.stdout
+        # Nothing vouches for the former report, so it is not signed with this one.
+        assert not [name for name in snapshot(dest) if name.startswith("history/")]
+
+    def test_the_report_is_not_completed_where_its_list_was_changed(
+        self, controller: Controller, steps: dict[str, dict[str, Any]], dest: Path
+    ) -> None:
+        replace = {
+            "path": str(dest / "SHA256SUMS"),
+            "regexp": "^[0-9a-f]{64}(  logs/)",
+            "replace": f"{'0' * 64}\\1",
+        }
+        run = controller.run(
+            *steps.values(),
+            {"ansible.builtin.replace": replace, "delegate_to": "localhost"},
+            hosts="server",
+        )
+        assert "was not completed with the run's tasks" in " ".join(run.output.split())
+        assert json.loads((dest / "report.json").read_bytes())["tasks"] is None
+        assert f"{'0' * 64}  logs/R4-1.log\n".encode() in (dest / "SHA256SUMS").read_bytes()

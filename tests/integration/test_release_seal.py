@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.stt.engine.plugins.module_utils import _release_files as release_files
+from ansible_collections.stt.engine.plugins.module_utils._release_sign import Signer
 from tests.integration.build_host import BASE, BuildHost
 from tests.unit.plugins.release_samples import COMMIT, MODELS, check, files
 from tests.unit.plugins.sealed_release import CONVERTER, make_key
@@ -130,7 +132,9 @@ def test_a_log_of_the_same_name_replaces_no_other(sealing: Sealing) -> None:
     release = sealing.releases / "one"
     assert (release / "logs" / "build.log").read_text() == "first\n"
     digest = hashlib.sha256(b"first\n").hexdigest()
-    (release / "SHA256SUMS").write_text(f"{digest}  logs/build.log\n")
+    checks = hashlib.sha256(b"checks\n").hexdigest()
+    listed = {"logs/build.log": digest, "logs/R4-1.log": checks}
+    release_files.write(release, listed, Signer(sealing.key))
     sealing.run("logs.yml", "one", **logs)
     assert not (release / "history").exists()
     sealing.host.put({"job.log": "second\n"}, "jobs")
@@ -142,3 +146,14 @@ def test_a_log_of_the_same_name_replaces_no_other(sealing: Sealing) -> None:
     (release / "logs" / "build.log").write_text("edited\n")
     sealing.run("logs.yml", "one", **logs)
     assert [path.name for path in (release / "history").iterdir()] == [former.name]
+    # Nor does a list vouch for anything that this key has not signed.
+    (release / "SHA256SUMS.sig").unlink()
+    (release / "logs" / "build.log").write_text("first\n")
+    former.unlink()
+    # A run that was killed before it signed has left this.
+    (release / "logs" / "R4-0.log").write_text("killed\n")
+    sealing.run("logs.yml", "one", **logs)
+    assert list((release / "history").iterdir()) == []
+    assert sorted(path.name for path in (release / "logs").iterdir()) == ["R4-1.log", "build.log"]
+    left = sealing.releases / "failed" / "one" / "logs" / "R4-0.log"
+    assert left.read_text() == "killed\n"

@@ -57,13 +57,48 @@ def test_a_file_that_was_edited_after_it_was_signed_is_not_signed_again(
     (release / "report.json").write_text("another")
     now = files.collect(release)
     with pytest.raises(SttError) as raised:
-        files.refuse_edited(release, before, now, ["logs/build.log"])
+        files.refuse_unproven(release, before, now, ["logs/build.log"])
     assert raised.value.found == (
         f"logs/R4-1.log, which was changed after it was signed (sha256 {now['logs/R4-1.log']})"
     )
-    files.refuse_edited(release, before, now, ["logs/R4-1.log"])
+    files.refuse_unproven(release, before, now, ["logs/R4-1.log"])
     (release / "logs" / "R4-1.log").unlink()
-    files.refuse_edited(release, before, files.collect(release), [])
+    files.refuse_unproven(release, before, files.collect(release), [])
+
+
+def test_only_what_was_signed_before_may_come_under_another_name(
+    release: Path, signer: Signer
+) -> None:
+    files.write(release, files.collect(release), signer)
+    before = files.signed_before(release, signer)
+    (release / "history").mkdir()
+    (release / "logs" / "build.log").rename(release / "history" / "former.log")
+    (release / "history" / "former.json").write_bytes((release / "report.json").read_bytes())
+    files.refuse_unproven(release, before, files.collect(release), [])
+    planted = release / "history" / "2026.json"
+    planted.write_text("planted")
+    now = files.collect(release)
+    with pytest.raises(SttError) as raised:
+        files.refuse_unproven(release, before, now, [])
+    assert raised.value.found == (
+        "history/2026.json, which this run has not made and which SHA256SUMS does not name "
+        f"(sha256 {now['history/2026.json']})"
+    )
+    files.refuse_unproven(release, before, now, ["history/2026.json"])
+
+
+def test_without_a_list_that_holds_only_what_the_run_made_is_signed(release: Path) -> None:
+    now = files.collect(release)
+    logs = ["logs/R4-1.log", "logs/build.log"]
+    files.refuse_unproven(release, None, now, logs)
+    with pytest.raises(SttError) as raised:
+        files.refuse_unproven(release, None, now, logs[1:])
+    assert (raised.value.found, raised.value.fix) == (
+        "logs/R4-1.log, which this run has not made, and no SHA256SUMS that holds and could vouch "
+        "for it",
+        f"find out where it came from, and move it out of {release}, or bring back SHA256SUMS and "
+        "SHA256SUMS.sig as they were",
+    )
 
 
 def test_the_list_is_what_sha256sum_reads_and_openssl_verifies(

@@ -157,6 +157,8 @@ def test_a_missing_or_damaged_manifest_is_written(tmp_path: Path) -> None:
         path.write_bytes(damage.encode("utf-8", "surrogateescape"))
         assert manifest.read(path) is None
     assert manifest.reason_to_write(None, statement()) == "there is no manifest yet"
+    with pytest.raises(SttError, match="found what is no JSON"):
+        manifest.render({"seconds": float("inf")})
 
 
 def test_the_services_memory_is_stated_as_its_check_measured_it() -> None:
