@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
@@ -126,7 +126,8 @@ class PhaseRun:
         }
         few = {path: one for path, one in content.files.items() if path.endswith(DESCRIPTIONS)}
         image_id, python = self.subject.image_id, self.subject.python
-        with layers_of(self.docker, image, len(base.layers)) as layers:
+        with ExitStack() as stack:
+            layers = stack.enter_context(layers_of(self.docker, image, len(base.layers)))
             files = {"part": FILES, "base": {**told, "files": content.files}}
             engine = {"part": ENGINE, "base": {**told, "files": few}}
             yield [
