@@ -126,8 +126,8 @@ def test_another_recording_of_the_name_falls_back_to_agreement_and_is_counted(
     assert done["verdict"] == "passed", failing(done)
     agreed = told(done)["R5.6 decoders_agree"]
     assert agreed["found"] == (
-        "both decoders agree on 1 of 1 clips of unknown text; 1 accepted transcripts do not hold here "
-        "(second-call.flac: another recording than was accepted under its name)"
+        "both decoders agree on 1 of 1 clips of unknown text; 1 accepted transcripts do not hold "
+        "here (second-call.flac: another recording than was accepted under its name)"
     )
     assert told(done)["R5.5 faster_whisper_texts"]["found"].startswith(
         "1 clips are transcribed as accepted and 1 of 1 clips of unknown text gave some; "
