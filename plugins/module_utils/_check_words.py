@@ -24,8 +24,7 @@ KOREAN: dict[str, str] = {
     **_check_words_found.KOREAN,
 }
 HOLE = re.compile(r"\{([a-z]+)\}")
-# Versions, paths, settings and figures are the same in every language; words are not.
-NAMES = re.compile(r"(?:(?:\S*[^A-Za-z\s,;:]\S*|[A-Z]+|[kMG]?B)[,;:]?(?:\s+|$))*")
+UNITS = ("B", "kB", "MB", "GB")
 # A hole takes one word, so that no other sentence passes for one with a hole; these take more.
 ONE_WORD = r"\S+?"
 HOLES = {
@@ -58,13 +57,19 @@ def in_korean(sentence: str) -> str | None:
         return KOREAN[sentence]
     if len(sentence) > LONGEST:
         return None
-    if NAMES.fullmatch(sentence):
+    if all(_is_name(word) for word in sentence.split()):
         return sentence
     for pattern, korean in _patterns():
         found = pattern.fullmatch(sentence)
         if found:
             return korean.format(**found.groupdict())
     return None
+
+
+def _is_name(word: str) -> bool:
+    """Versions, paths, settings and figures are the same in every language; words are not."""
+    bare = word.rstrip(",;:")
+    return not (bare.isascii() and bare.isalpha()) or bare.isupper() or bare in UNITS
 
 
 @cache
