@@ -43,8 +43,9 @@ options:
         required: true
       sealed:
         description:
-          - What a release's C(manifest.json) says of its models, as it stands there. Their files are
-            then held against it, and not against the manifests beside them, which nobody signed.
+          - What a release's C(manifest.json) says of its models, as it stands there. Their files
+            are then held against it, and not against the manifests beside them, which nobody
+            signed.
         type: list
         elements: dict
         default: []

@@ -47,7 +47,8 @@ options:
     default: []
   allow_unsigned:
     description:
-      - Compare a release that says it is unsigned, and has no signature, although O(prove) is given.
+      - Compare a release that says it is unsigned, and has no signature, although O(prove) is
+        given.
       - Without this it is refused, because whoever edits a release can write that into it.
     type: bool
     default: false

@@ -15,8 +15,8 @@ description:
   - Signs it with ECDSA P-256 into C(manifest.json.sig), verifiable with stock openssl.
   - Refuses a release in which any check failed, was broken, or was planned and has no result.
   - A manifest of the same release that says the same is kept, whatever its sequence number, times
-    and measured figures, if it is signed by this key. One without a signature, or of another key, is
-    written anew; one that its signature does not hold for was edited, and is refused.
+    and measured figures, if it is signed by this key. One without a signature, or of another key,
+    is written anew; one that its signature does not hold for was edited, and is refused.
   - Never writes over the manifest of another release.
   - Runs on the controller only, as an action; it needs no connection to the host.
 options:

@@ -23,9 +23,10 @@ description:
     one. A release that was stopped shows what it did not reach as C(not_run).
   - The verdict is V(failed) when anything failed, was broken or has no result, or when the release
     was stopped. The task itself does not fail for that; look at RV(verdict).
-  - The report of an earlier run stays in the directory C(history). Where there is a C(manifest.json)
-    it stays only if the signed list C(SHA256SUMS) names it as it is, so that nothing that was edited
-    is sealed with the release. Times and measured figures alone do not count as a change.
+  - The report of an earlier run stays in the directory C(history). Where there is a
+    C(manifest.json) it stays only if the signed list C(SHA256SUMS) names it as it is, so that
+    nothing that was edited is sealed with the release. Times and measured figures alone do not
+    count as a change.
   - Runs on the controller only, as an action; it needs no connection to the host.
 options:
   dest:
@@ -70,8 +71,9 @@ options:
         elements: str
       self_test:
         description:
-          - What showed that the checks can fail, one RV(stt.engine.stt_model_verify#module:self_test)
-            for each phase. The report tells of it when all of them are there and none is empty.
+          - What showed that the checks can fail, one
+            RV(stt.engine.stt_model_verify#module:self_test) for each phase. The report tells of it
+            when all of them are there and none is empty.
         type: list
         elements: dict
       image:
