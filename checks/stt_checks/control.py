@@ -77,6 +77,13 @@ class Plant:
         """Ask for something else than what is there."""
         self.spec["expected"] = {**(self.spec.get("expected") or {}), **values}
 
+    @property
+    def scratch(self) -> Path:
+        """Where the checks that come before leave things to those that come after."""
+        place = self.place / "scratch"
+        place.mkdir(exist_ok=True)
+        return place
+
     def own(self, directory: str) -> Path:
         """A model directory of the control's own, with links to the real one's files."""
         place = self._models() / directory

@@ -1,16 +1,17 @@
 # Copyright (c) stt.engine contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What negative controls plant: a flipped bit of a weight, other clips, a service that lies."""
+"""What negative controls plant in files: a flipped bit of a weight, other clips, their hashes."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
 import struct
 import wave
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from .error_rate import character_error_rate
 from .outcome import CheckFailedError, Outcome
 from .r5_audio import NO_SPEECH, RATE
 from .r5_transcripts import usable_clips
+from .unknown_texts import FASTER_WHISPER, keep
 
 # Of each type the bytes of a value, and how they become a number.
 FLOATING = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -32,6 +34,9 @@ STRICT = {"cer": 0.2, "wer": 0.5}
 # Of how many recordings the two most different are looked for.
 MOST_CLIPS = 50
 NEVER_SAID = "planted words that nobody says"
+# What a decoder of Whisper is known to write where it heard nothing of the kind.
+INVENTED = {"ko": "시청해 주셔서 감사합니다.", "en": "Thank you for watching this video!"}
+SIGN = 0x80
 
 
 @dataclass(frozen=True)
@@ -100,11 +105,58 @@ def _number(kind: str, value: bytes) -> float:
     return float(struct.unpack("<f", value.rjust(4, b"\0"))[0])
 
 
+def negate_weights(path: Path) -> None:
+    """Turn the sign of every second weight of the encoder's last normalisation.
+
+    All of it stays numbers, whatever the model computes in; half of what it says is the contrary.
+    """
+    model = read_model_bin(path)
+    usable = [
+        variable
+        for name, variable in sorted(model.variables.items(), key=lambda item: _usefulness(item[0]))
+        if name.startswith("encoder/") and variable.dtype in FLOATING
+    ]
+    if not usable:
+        raise NotPlantableError("model.bin has no weight of the encoder in a floating type")
+    width = FLOATING[usable[0].dtype]
+    with path.open("r+b") as stream:
+        stream.seek(usable[0].offset)
+        data = bytearray(stream.read(usable[0].size))
+        for last in range(width - 1, len(data), 2 * width):
+            data[last] ^= SIGN
+        stream.seek(usable[0].offset)
+        stream.write(data)
+
+
+def reseal(plant: Plant, directory: str, path: Path) -> None:
+    """Have the manifest name an altered file as it is now, so that hashes see nothing."""
+    described = plant.spec["models"]
+    if directory == plant.settings.ctranslate2:
+        files = described["files"]["ctranslate2"]
+    else:
+        (files,) = (one["files"] for one in described["alternatives"] if one["path"] == directory)
+    for file in files:
+        if file["path"] == path.name:
+            file |= {"size": path.stat().st_size, "sha256": _sha256(path)}
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def other_tokenizer(path: Path) -> None:
-    """Move every word piece by one: the model loads, and writes other words."""
+    """Move every word piece by one: the model loads, and writes other words.
+
+    Marks such as that of a text's end stay: without them it would write nothing at all.
+    """
     document = json.loads(path.read_bytes())
     vocabulary = document["model"]["vocab"]
-    pieces = sorted(vocabulary, key=vocabulary.__getitem__)
+    marks = {added["content"] for added in document.get("added_tokens") or ()}
+    pieces = sorted(vocabulary.keys() - marks, key=vocabulary.__getitem__)
     if len(pieces) < 2:
         raise NotPlantableError("the tokenizer has no word pieces")
     at = [vocabulary[piece] for piece in pieces]
@@ -157,6 +209,26 @@ def entry(plant: Plant, clip: Clip, number: int, **changes: Any) -> dict[str, An
     }
 
 
+def unknown_clip(plant: Plant) -> tuple[dict[str, Any], Path]:
+    """A recording of speech whose text nobody has set, with its language."""
+    clip = two_spoken(plant)[0]
+    return entry(plant, clip, 0, text=None, language=clip.language or "en"), clip.path
+
+
+def other_than(language: str) -> str:
+    return "en" if language == "ko" else "ko"
+
+
+def invented_in(language: str) -> str:
+    return INVENTED.get(language, INVENTED["en"])
+
+
+def hear_before(plant: Plant, text: str) -> None:
+    """Leave what a check that came before has heard in the first clip that is planted."""
+    told, _audio = unknown_clip(plant)
+    keep(replace(plant.settings, scratch=plant.scratch), FASTER_WHISPER, {told["file"]: text})
+
+
 def give_clips(plant: Plant, entries: Sequence[tuple[dict[str, Any], Path | bytes]]) -> None:
     """Put clips in the place of the release's: each with its recording."""
     folder = plant.place / "clips"
@@ -180,33 +252,3 @@ def write_tone(path: Path, frequency: float, seconds: float = 2.0) -> None:
         stream.setsampwidth(2)
         stream.setframerate(RATE)
         stream.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
-
-
-# Calls itself healthy at once, transcribes nothing and says so only in the body.
-LYING_SERVICE = """
-import http.server, json, os, signal, sys, threading
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def answer(self, body):
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        data = json.dumps(body).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def do_GET(self):
-        self.answer({"status": "planted"})
-
-    def do_POST(self):
-        self.answer({"success": False, "text": "", "error": "planted"})
-
-    def log_message(self, *arguments):
-        pass
-
-
-signal.signal(signal.SIGTERM, lambda *arguments: os._exit(3))
-address = os.environ["STT_HOST"], int(sys.argv[1]) or int(os.environ["STT_PORT"])
-http.server.ThreadingHTTPServer(address, Handler).serve_forever()
-"""

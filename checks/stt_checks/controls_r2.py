@@ -46,7 +46,10 @@ def another_base(plant: Plant) -> None:
             r"libnewerxx\.so needs GLIBCXX_9", "a library that needs a newer C++ library"
         ),
         f"{STEP}/dangling_links": fails(r"libdangling\.so", "a library that is a link to nothing"),
-        f"{STEP}/no_os_additions": fails("usr/bin/sudo", "a program sudo"),
+        f"{STEP}/no_os_additions": fails(
+            "compiler usr/bin/gcc.*program usr/bin/sudo.*usr/bin/planted runs with its owner",
+            "a compiler, a program sudo and one with its owner's rights",
+        ),
         f"{STEP}/secrets": fails(
             r"planted\.env.*gone\.env", "a token in a file, and in one that a later layer removed"
         ),
@@ -68,8 +71,9 @@ def planted_files(plant: Plant) -> None:
     for name, data in libraries.items():
         (root / "usr/lib" / name).write_bytes(data)
     (root / "usr/lib/libdangling.so").symlink_to("gone.so.1")
-    (root / "usr/bin/sudo").write_bytes(b"planted")
-    (root / "usr/bin/sudo").chmod(0o755)
+    for name, mode in (("gcc", 0o755), ("sudo", 0o755), ("planted", 0o4755)):
+        (root / "usr/bin" / name).write_bytes(b"planted")
+        (root / "usr/bin" / name).chmod(mode)
     for path in (root / "app/planted.env", layer / "app/gone.env"):
         path.write_text(f"PLANTED=hf_{secrets.token_hex(20)}\n", encoding="utf-8")
     plant.spec["base"] = {**plant.spec["base"], "files": {}, "packages": {}}
@@ -109,6 +113,15 @@ def _libraries() -> Iterator[Path]:
 )
 def root_image(plant: Plant) -> None:
     plant.spec["image"] = {**plant.spec["image"], "user": "0"}
+
+
+@controls.control(
+    "closed_image",
+    "an image that exposes no port",
+    {f"{STEP}/user_and_port": fails("the image exposes no port")},
+)
+def closed_image(plant: Plant) -> None:
+    plant.spec["image"] = {**plant.spec["image"], "ports": []}
 
 
 @controls.control(

@@ -23,7 +23,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import catalogue, controls_r2, controls_r4, controls_r5
+from . import (
+    catalogue,
+    controls_comparison,
+    controls_r2,
+    controls_r4,
+    controls_r5,
+    controls_service,
+)
 from .child import PR_SET_PDEATHSIG, write_all
 from .control import Control, NotPlantableError, Plant, Where
 from .lacks import LACKS
@@ -31,7 +38,13 @@ from .registry import Check
 from .settings import Settings, load_settings
 from .supervisor import Supervisor
 
-CONTROLS = (controls_r2.controls, controls_r4.controls, controls_r5.controls)
+CONTROLS = (
+    controls_r2.controls,
+    controls_r4.controls,
+    controls_r5.controls,
+    controls_service.controls,
+    controls_comparison.controls,
+)
 SPECIFICATION = "spec.json"
 LEFT_OUT = "left_out"
 
@@ -157,8 +170,7 @@ class SelfTest:
             return
         specification = place / SPECIFICATION
         specification.write_text(json.dumps(plant.spec), encoding="utf-8")
-        scratch = place / "scratch"
-        scratch.mkdir()
+        scratch = plant.scratch
         told = load_settings(plant.spec, models=None, clips=None)
         settings = replace(told, scratch=scratch)
         known = {check.key: check for check in catalogue.checks(self.phase, settings)}

@@ -7,14 +7,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stt_checks import catalogue, control_files, self_test
+from stt_checks import catalogue, control_files, r5_quantizations, r5_service, self_test
 from stt_checks._model_bin import read_model_bin
 from stt_checks.control import PLACE, Control, NotPlantableError, Plant, fails
 from stt_checks.outcome import Outcome
@@ -24,9 +26,11 @@ from stt_checks.settings import Conversion, Expected, Settings, load_settings
 
 from tests.unit.model_files import safetensors, source_tensors, write_ctranslate2
 
+SERVICE = "R5.7/service_transcribes"
 CHECKOUT = Path(__file__).resolve().parents[3]
 PROGRAM = CHECKOUT / "checks"
 PAGE = CHECKOUT / "docs" / "verdict.md"
+CLIPS = CHECKOUT / "roles" / "model_check" / "files" / "clips"
 BEGIN = "<!-- begin of controls: what tests/unit/checks/test_self_test.py wants -->\n"
 END = "<!-- end of controls -->"
 COMPARED = re.compile(r"(quantization_|conversion to )(int8|float32)")
@@ -63,6 +67,15 @@ def run(root: Path, phase: str, *names: str, **changes: Any) -> dict[str, dict[s
     rows: list[dict[str, Any]] = []
     test.run(test.chosen(PLACE, names), rows.append)
     return {f"{row['id']}/{row['name']}": row for row in rows}
+
+
+def serve(models: Path, name: str, **changes: Any) -> dict[str, Any]:
+    """How the gate that a control of the service is for ended; clips have texts of no model."""
+    app = models.parent / "app"
+    (app / "stt_engine").mkdir(parents=True, exist_ok=True)
+    rows = run(models, "R5", name, clips=str(CLIPS), paths={"app": str(app)}, **changes)
+    assert len(rows) == 1
+    return rows.popitem()[1]
 
 
 @pytest.mark.parametrize("phase", ["R2", "R4", "R5"])
@@ -171,6 +184,114 @@ def test_a_gate_that_cannot_fail_is_seen(models: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(self_test.catalogue, "checks", checks)
     row = run(models, "R5", "truncated_model")["R5.1/structure"]
     assert (row["status"], row["found"], row["as_planted"]) == ("passed", "all is well", False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("early_service", "service_elsewhere", "service_of_another_type", "badly_ending_service"),
+        *("service_that_transcribes_nothing", "service_that_gives_up"),
+        *("inventing_service", "service_in_another_language", "unsure_service"),
+        *("doubting_service", "speaking_service", "obliging_service", "untold_certainty"),
+    ],
+)
+def test_each_lie_of_a_service_is_found_by_the_judgement_it_is_for(models: Path, name: str) -> None:
+    row = serve(models, name)
+    assert (row["status"], row["as_planted"]) == ("failed", True), row
+
+
+def test_another_engine_is_not_asked_what_it_need_not_say(models: Path) -> None:
+    changes = {"variant": "foreign", "expected": {"port": free_port()}}
+    for name in ("early_service", "untold_certainty"):
+        row = serve(models, name, **changes)
+        assert (row["status"], row["left_out"]) == ("skipped", True), row
+    for name in ("inventing_service", "obliging_service", "service_in_another_language"):
+        assert serve(models, name, **changes)["as_planted"] is True
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def good(body: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """The same judgement, but whatever it is shown is good."""
+
+    def judge(*arguments: Any, **named: Any) -> dict[str, Any]:
+        return {**body(*arguments, **named), "good": True}
+
+    return judge
+
+
+def test_a_service_whose_texts_nobody_compares_is_seen(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(r5_service, "held", good(r5_service.held))
+    # A text that somebody has typed is still judged, and so is an answer that says it failed.
+    assert serve(models, "speaking_service")["as_planted"] is True
+    for name in ("inventing_service", "service_in_another_language"):
+        row = serve(models, name)
+        assert (row["status"], row["as_planted"]) == ("failed", False), row
+        # Broken audio comes after all clips: they were let pass.
+        assert row["found"].startswith("no-audio.wav gets status 200")
+
+
+def test_a_service_that_may_take_anything_for_audio_is_seen(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(r5_service, "_refusals", lambda _service: {})
+    row = serve(models, "obliging_service")
+    assert (row["status"], row["as_planted"]) == ("passed", False), row
+
+
+def compared(models: Path) -> dict[str, Any]:
+    """What a module tells of a model whose conversion was compared with another."""
+    write_ctranslate2(models / "float32", "float32")
+
+    def files(name: str) -> list[dict[str, Any]]:
+        return [
+            {"path": path.name, "size": path.stat().st_size, "sha256": digest(path)}
+            for path in sorted((models / name).iterdir())
+        ]
+
+    return {
+        "models": {
+            "root": str(models),
+            "ctranslate2": "ctranslate2_model",
+            "transformers": "a_b",
+            "files": {"ctranslate2": files("ctranslate2_model")},
+            "alternatives": [
+                {"quantization": "float32", "path": "float32", "files": files("float32")}
+            ],
+        },
+        "expected": {"quantization": "int8_float16"},
+    }
+
+
+def test_a_sealed_damage_is_past_the_hashes(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = compared(models)
+    rows = run(models, "R5", "resealed_vocabulary", **told)
+    assert rows.keys() == {"R5.9/quantization_float32", "R5.9/quantization_int8_float16"}
+    assert all(row["as_planted"] for row in rows.values()), rows
+    # With nothing but hashes left the control is no longer found, although flipped bits are.
+    monkeypatch.setattr(r5_quantizations, "require_structure", lambda *_any: {})
+    rows = run(models, "R5", "resealed_vocabulary", **told)
+    assert not any(row["as_planted"] for row in rows.values()), rows
+    assert run(models, "R5", "flipped_float32", **told).popitem()[1]["as_planted"] is True
+
+
+def test_negated_weights_are_numbers_of_the_same_size(models: Path) -> None:
+    path = models / "ctranslate2_model" / "model.bin"
+    before = path.read_bytes()
+    control_files.negate_weights(path)
+    after = path.read_bytes()
+    different = [
+        at for at, (one, other) in enumerate(zip(before, after, strict=True)) if one != other
+    ]
+    assert len(different) > 1
+    assert all(before[at] ^ after[at] == control_files.SIGN for at in different)
 
 
 def test_a_gate_that_fails_for_another_reason_does_not_count(
