@@ -40,7 +40,7 @@ OTHER_FFT = 512
 OTHER_BINS = 64
 IMPOSSIBLE = 1e-9
 # Some text, too far from what is wanted: neither nothing at all nor another language.
-OTHER_TEXT = r"planted-0\S+ gave [\"'][^\"'].* for .+, (C|W)ER .+above"
+OTHER_TEXT = r"planted-0\S* gave (?!''|\"\").+ for .+, (C|W)ER .+above"
 
 
 @controls.control(
@@ -127,9 +127,9 @@ def disagreeing_decoders(plant: Plant) -> None:
     "heard_otherwise",
     "a clip of unknown text in which something else was heard before",
     {
-        "R5.5/faster_whisper_batched": fails(r"planted-0\S+ gave .+ as heard by .+, CER .+above"),
+        "R5.5/faster_whisper_batched": fails(r"planted-0\S* gave .+ as heard by .+, CER .+above"),
         "R5.6/decoders_agree": fails(
-            rf"planted-0\S+ gave faster-whisper '{NEVER_SAID}' for .+, CER .+above"
+            rf"planted-0\S* gave faster-whisper '{NEVER_SAID}' for .+, CER .+above"
         ),
     },
 )
@@ -318,7 +318,7 @@ def _in_another_language(settings: Settings) -> Iterator[Control]:
     yield Control(
         "another_language",
         "a recording of unknown text that is said to be in another language",
-        dict.fromkeys(gates, fails(r"planted-0\S+ gave .+ in \w+ for \w+")),
+        dict.fromkeys(gates, fails(r"planted-0\S* gave .+ in \w+ for \w+")),
         _another_language,
     )
 

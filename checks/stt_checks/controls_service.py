@@ -88,7 +88,9 @@ def serve(
     {
         HEALTH: fails("/health names no model|exit status 3"),
         WITHOUT: fails("/health without a model: status 200"),
-        TRANSCRIBES: fails("planted", "a service that answers 200, success: false"),
+        TRANSCRIBES: fails(
+            r'status 200 with .*"success": false', "a service that answers 200, success: false"
+        ),
     },
 )
 def lying_service(plant: Plant) -> None:
@@ -207,7 +209,7 @@ def _hears(
 @controls.control(
     "inventing_service",
     "a service that gives a clip of unknown text a text which nobody else heard",
-    {TRANSCRIBES: fails(rf"planted-0\S+ gave '.+' for '{NEVER_SAID}' as heard by .+, CER .+above")},
+    {TRANSCRIBES: fails(rf"planted-0\S* gave '.+' for '{NEVER_SAID}' as heard by .+, CER .+above")},
 )
 def inventing_service(plant: Plant) -> None:
     lacks = lacking(plant.settings, *FASTER_WHISPER)
@@ -225,13 +227,13 @@ def _hearing(name: str, planted: str, words: str, arrange: Arrange) -> None:
 _hearing(
     "service_in_another_language",
     "a service that names another language for a clip of unknown text",
-    r"planted-0\S+ gave .+ in \w+ for \w+",
+    r"planted-0\S* gave .+ in \w+ for \w+",
     lambda plant: _hears(plant, another=True),
 )
 _hearing(
     "unsure_service",
     f"a service whose log-probability of a text is below {LEAST_EACH:g}",
-    r"planted-0\S+ gave .+ with a mean log-probability of -",
+    r"planted-0\S* gave .+ with a mean log-probability of -",
     lambda plant: _hears(plant, probability=LEAST_EACH - 0.5),
 )
 _hearing(
@@ -243,7 +245,7 @@ _hearing(
 _hearing(
     "speaking_service",
     "a service that hears words in a recording without speech",
-    rf"planted-1\S+ gave '{NEVER_SAID}' for ''",
+    rf"planted-1\S* gave '{NEVER_SAID}' for ''",
     lambda plant: _hears(plant, silence=True),
 )
 _hearing(
@@ -257,7 +259,7 @@ _hearing(
 @controls.control(
     "untold_certainty",
     "a service that does not say how sure it is of a text",
-    {TRANSCRIBES: fails(r"planted-0\S+ gave .+without a log-probability")},
+    {TRANSCRIBES: fails(r"planted-0\S* gave .+without a log-probability")},
 )
 def untold_certainty(plant: Plant) -> None:
     if plant.settings.foreign:
