@@ -36,7 +36,7 @@ def foreign(host: VerifyHost) -> str:
     # A label of its own, or the image would be another test's too.
     label = f"--label stt.engine.test={host.prefix}"
     name = f"{host.prefix}-foreign"
-    host.ssh(f"docker build --quiet {label} {arguments} --tag {name} {context} >/dev/null")
+    host.ssh(f"docker build --progress=plain {label} {arguments} --tag {name} {context} >/dev/null")
     return name
 
 

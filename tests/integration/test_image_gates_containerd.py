@@ -38,7 +38,7 @@ def judge(server: ThrowawayServer, *lines: str) -> dict[str, Any]:
     """The verdict on the base with these steps above it."""
     tag = f"{server.prefix}-derived"
     text = "\n".join((f"FROM {BASE}", "USER 0", *lines, ""))
-    server.ssh(f"docker build --quiet --tag {tag} - >/dev/null", text.encode())
+    server.ssh(f"docker build --progress=plain --tag {tag} - >/dev/null", text.encode())
     arguments = {
         "phase": "R2",
         "image": tag,

@@ -128,7 +128,7 @@ class VerifyHost(BuildHost):
         """An image with something more in it: small layers on top of another."""
         tag = f"{self.prefix}-{name}"
         text = "\n".join((f"FROM {image}", "USER 0", *lines, "USER 2000", ""))
-        self.ssh(f"docker build --quiet --tag {tag} - >/dev/null", text.encode())
+        self.ssh(f"docker build --progress=plain --tag {tag} - >/dev/null", text.encode())
         return tag
 
     def weaken(self, model: str) -> None:
