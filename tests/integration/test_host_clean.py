@@ -44,7 +44,9 @@ class Host(BuildHost):
         key = digest(self.prefix + name)
         labels = f"LABEL stt.engine.owner=stt.engine stt.engine.input-digest={key}"
         text = f"FROM {BASE}\n{labels}\n"
-        self.ssh(f"docker build --progress=plain --tag {self.tag(name)} - >/dev/null", text.encode())
+        self.ssh(
+            f"docker build --progress=plain --tag {self.tag(name)} - >/dev/null", text.encode()
+        )
         image_id = self.ssh(f"docker image inspect --format '{{{{.Id}}}}' {self.tag(name)}").strip()
         model = self.model(name)
         manifest = {"format": 1, "files": [], "stamps": {}}
