@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ._clips import KINDS as KINDS
 from ._clips import SILENCE, Entry, judge_clips
 from .baseline import GONE, THIS_RUN, Baseline, baseline_of
 from .error_rate import (
