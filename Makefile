@@ -66,7 +66,7 @@ bench-image: lab-up ## measure building the image beside a plain docker build: c
 	@python -m tests.bench image $(ARGS)
 
 .PHONY: bench-service
-bench-service: lab-up ## load the service with 8 clients, bad uploads and a stop in mid-flight (about 5 minutes; after make release)
+bench-service: lab-up ## load the service with 8 clients, bad uploads and a stop in mid-flight (2 to 3 minutes; after make release)
 	@python -m tests.bench service $(ARGS)
 
 .PHONY: bench-flips
