@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .outcome import pairs
 from .settings import Settings
 
 HEARD = "accepted.json"
@@ -53,7 +54,7 @@ def baseline_of(settings: Settings) -> Baseline:
     accepted = settings.accepted_transcripts
     if not accepted:
         return Baseline()
-    mine = dict(zip(MODEL, model_of(settings)))  # noqa: B905
+    mine = dict(pairs(MODEL, model_of(settings)))
     other = [f"{accepted[key]}" for key in MODEL if accepted[key] != mine[key]]
     reason = f"it was accepted for another model ({', '.join(other)})" if other else ""
     return Baseline(accepted["clips"], reason)

@@ -19,7 +19,7 @@ from ._model_bin import ModelBin, Variable, read_model_bin
 from .clips import Clip, Clips
 from .control import NotPlantableError, Plant
 from .error_rate import character_error_rate
-from .outcome import CheckFailedError, Outcome
+from .outcome import CheckFailedError, Outcome, pairs
 from .r5_audio import NO_SPEECH, RATE
 from .r5_transcripts import usable_clips
 from .unknown_texts import FASTER_WHISPER, keep
@@ -160,7 +160,7 @@ def other_tokenizer(path: Path) -> None:
     if len(pieces) < 2:
         raise NotPlantableError("the tokenizer has no word pieces")
     at = [vocabulary[piece] for piece in pieces]
-    vocabulary.update(dict(zip(pieces, [*at[1:], at[0]])))  # noqa: B905
+    vocabulary.update(dict(pairs(pieces, [*at[1:], at[0]])))
     path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 
 

@@ -24,6 +24,7 @@ from .control_files import (
     write_tone,
 )
 from .original import english_only
+from .outcome import pairs
 from .r5_accept import NAME as ACCEPT
 from .r5_accept import STEP as ACCEPTING
 from .r5_structure import original_of
@@ -154,7 +155,7 @@ def swapped_transcripts(plant: Plant) -> None:
     if len(clips) < 2 or None in texts:
         texts = [NEVER_SAID] * len(clips)
     told = [entry(plant, clip, at, text=texts[at]) for at, clip in enumerate(clips)]
-    give_clips(plant, list(zip(told, (clip.path for clip in clips))))  # noqa: B905
+    give_clips(plant, pairs(told, (clip.path for clip in clips)))
 
 
 @controls.control(

@@ -158,7 +158,7 @@ class _Judge:
         self.object += f" ({file})"
         for key in sorted(given.keys() - set(KEYS)):
             self._add(f"the key {_show(key)}", f"keys out of {', '.join(KEYS)}")
-        kind = given.get("kind", SPEECH)
+        kind = SPEECH if given.get("kind") is None else given["kind"]
         if kind not in KINDS:
             self._add(f"kind {_show(kind)}", f"one of {', '.join(KINDS)}")
         entry = Entry(
@@ -167,7 +167,7 @@ class _Judge:
             self._text(given.get("text"), kind),
             self._language(given.get("language")),
             self._model(given.get("model")),
-            *self._limits(given.get("limits", {})),
+            *self._limits(given.get("limits")),
         )
         self._file(file)
         return entry if self.good else None
@@ -214,18 +214,20 @@ class _Judge:
         return None
 
     def _limits(self, limits: Any) -> tuple[float, float | None]:
+        if limits is None:
+            return CER, None
         if not isinstance(limits, dict):
             self._add(f"limits {_show(limits)}", "an object with cer, wer or both")
             return CER, None
         for key in sorted(limits.keys() - set(LIMITS)):
             self._add(f"the limit {_show(key)}", f"limits out of {', '.join(LIMITS)}")
-        for key in LIMITS:
-            value = limits.get(key, 0.0)
+        set_limits = {key: limits[key] for key in LIMITS if limits.get(key) is not None}
+        for key, value in set_limits.items():
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not number or not 0.0 <= value <= 1.0:
                 self._add(f"limits.{key} {_show(value)}", "a number from 0 to 1")
                 return CER, None
-        return float(limits.get("cer", CER)), float(limits["wer"]) if "wer" in limits else None
+        return float(set_limits.get("cer", CER)), set_limits.get("wer")
 
     def _file(self, file: str) -> None:
         path = PurePosixPath(file)

@@ -83,7 +83,6 @@ def test_identity_from_first_build_to_edits(host: BuildHost) -> None:
         again = host.build(check=check)
         assert (again["changed"], again["status"], again["reason"]) == (False, "present", "")
         assert (again["cached"], again["changes"]) == (True, [])
-        assert again["seconds"] < 2
         for name in ("image_id", "tag", "layers", "size", "log_path", "base_digest"):
             assert again[name] == built[name]
 

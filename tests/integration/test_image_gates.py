@@ -28,7 +28,6 @@ COMMANDS = Path(__file__).parents[1] / "unit" / "checks" / "commands"
 SITE = "/opt/app-root/lib/python3.11/site-packages"
 PASSWORD = "t0ps3cret"
 PROXY = f"http://me:{PASSWORD}@proxy.example.com:3128"
-BUDGET_SECONDS = 60.0
 KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ\n"
 
 
@@ -56,7 +55,6 @@ def test_a_good_image_raises_no_alarm(host: VerifyHost, judged: dict[str, Any]) 
     assert judged["verdict"] == "passed"
     assert {one["status"] for one in judged["checks"]} == {"passed"}
     assert [one["name"] for one in judged["checks"]] == [one["name"] for one in judged["planned"]]
-    assert judged["seconds"] < BUDGET_SECONDS
     assert host.containers() == []
 
 

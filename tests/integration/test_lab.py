@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -52,18 +51,16 @@ def engine() -> Engine:
     return found
 
 
-def test_second_up_changes_nothing_and_takes_seconds() -> None:
+def test_second_up_changes_nothing() -> None:
     def started() -> dict[str, str]:
         names = (HUB_NAME, BUILD_HOST.name)
         known = {name: engine().inspect("container", name) for name in names}
         return {name: item["State"]["StartedAt"] for name, item in known.items() if item}
 
     before = started()
-    began = time.monotonic()
     command = [sys.executable, "-m", "tests.lab", "up"]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - began < 30
     assert len(before) == 2
     assert started() == before
 

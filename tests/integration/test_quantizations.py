@@ -23,11 +23,10 @@ MAIN = "int8_float16"
 OTHERS = ("float32", "int8")
 REFERENCE = "R5.9/reference_float32"
 CHECKS = [REFERENCE, *(f"R5.9/quantization_{name}" for name in (MAIN, *OTHERS))]
-# What comparing three conversions of the tiny model may add to a release; it takes about 10 s on
-# two idle cores.
-MOST_SECONDS = 90
 
 Files = list[dict[str, Any]]
+
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +149,6 @@ def test_three_quantizations_are_compared_in_one_container(
     assert rows["float32"]["bytes"] > rows["int8"]["bytes"]
     added = sum(one["seconds"] for one in compared.values())
     print(f"comparing three quantizations took {added:.1f} s of {done['seconds']:.1f} s")
-    assert added < MOST_SECONDS
 
     host.ssh(f"cat > {kept}", json.dumps(done).encode())
     assert verify()["reused"] is True

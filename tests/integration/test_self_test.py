@@ -163,7 +163,6 @@ def test_every_gate_of_a_release_fails_as_planted(
 ) -> None:
     """And what showed it is told later by who does not ask again."""
     clips = {"clips": f"{host.directory}/clips"}
-    seconds = 0.0
     for module, changes in (("stt_image_verify", {}), ("stt_model_verify", clips)):
         done = host.verify(module, image, converted["path"], self_test=True, **changes)
         assert not done.get("failed"), done["msg"]
@@ -172,7 +171,7 @@ def test_every_gate_of_a_release_fails_as_planted(
         # Shown by another fault too, which needs no GPU.
         assert all("no GPU on this host" in one["reason"] for one in shown["left_out"])
         assert shown["failed_as_planted"] == shown["gates"] == len(done["planned"])
-        seconds += shown["seconds"]
+        print(f"{module}: {shown['gates']} gates in {shown['seconds']:.1f} s")
         record = f"{host.directory}/{module}.json"
         host.ssh(f"cat > {record}", json.dumps(shown).encode())
         kept = f"{host.directory}/verdict.json"
@@ -181,8 +180,6 @@ def test_every_gate_of_a_release_fails_as_planted(
             module, image, converted["path"], self_test_record=record, reuse=kept, **changes
         )
         assert (again["reused"], again["self_test"]) == (True, shown)
-    # On two cores it takes about 50 s; four times that is somebody else's load.
-    assert seconds < 240
     assert not [name for name in host.containers() if name.startswith(host.prefix)]
 
 

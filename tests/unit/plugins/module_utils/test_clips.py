@@ -52,8 +52,10 @@ def test_what_a_user_does_not_know_may_be_left_out(tmp_path: Path) -> None:
     assert judge_clips(write(tmp_path, few))[0] == [
         Entry("order.wav", "speech", None, None, None, CER, None)
     ]
-    nulls = {**few, "text": None, "language": None, "model": None, "limits": {}}
-    assert judge_clips(write(tmp_path, nulls)) == judge_clips(write(tmp_path, few))
+    nulls = dict.fromkeys(("kind", "text", "language", "model", "limits"), None)
+    assert judge_clips(write(tmp_path, {**few, **nulls})) == judge_clips(write(tmp_path, few))
+    no_limits = {"limits": {"cer": None, "wer": None}}
+    assert judge_clips(write(tmp_path, {**few, **no_limits})) == judge_clips(write(tmp_path, few))
 
 
 def test_a_whole_entry_in_a_directory_below(tmp_path: Path) -> None:
