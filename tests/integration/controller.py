@@ -147,3 +147,17 @@ class Controller:
             timeout=PLAYBOOK_SECONDS,
             check=False,
         )
+
+
+def task(name: str, **parameters: Any) -> dict[str, Any]:
+    """A task of one of our modules; become must not matter to it."""
+    return {f"stt.engine.{name}": parameters, "become": True}
+
+
+def snapshot(directory: Path) -> dict[str, bytes]:
+    """Every file below a directory with its content, as an independent reader sees it."""
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
