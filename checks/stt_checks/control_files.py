@@ -30,6 +30,7 @@ FLOATING = {"float32": 4, "float16": 2, "bfloat16": 2}
 # possible no more, so that it stays a number whatever it is multiplied with.
 ENOUGH_GROWTH = 2.0**10
 # For clips of another model, whose limits were not set for this one.
+LAST_NORMALISATIONS = ("encoder/layer_norm/gamma", "decoder/layer_norm/gamma")
 STRICT = {"cer": 0.2, "wer": 0.5}
 # Of how many recordings the two most different are looked for.
 MOST_CLIPS = 50
@@ -82,7 +83,7 @@ def _growth(found: tuple[float, Flip]) -> float:
 
 
 def _usefulness(name: str) -> tuple[bool, bool, str]:
-    return (name != "encoder/layer_norm/gamma", not name.endswith("layer_norm/gamma"), name)
+    return (name not in LAST_NORMALISATIONS, not name.endswith("layer_norm/gamma"), name)
 
 
 def _flips(name: str, variable: Variable, data: bytes) -> Iterator[tuple[float, Flip]]:
@@ -105,8 +106,8 @@ def _number(kind: str, value: bytes) -> float:
     return float(struct.unpack("<f", value.rjust(4, b"\0"))[0])
 
 
-def negate_weights(path: Path) -> None:
-    """Turn the sign of every second weight of the encoder's last normalisation.
+def negate_weights(path: Path, part: str = "encoder") -> None:
+    """Turn the sign of every second weight of the last normalisation of encoder or decoder.
 
     All of it stays numbers, whatever the model computes in; half of what it says is the contrary.
     """
@@ -114,10 +115,10 @@ def negate_weights(path: Path) -> None:
     usable = [
         variable
         for name, variable in sorted(model.variables.items(), key=lambda item: _usefulness(item[0]))
-        if name.startswith("encoder/") and variable.dtype in FLOATING
+        if name.startswith(f"{part}/") and variable.dtype in FLOATING
     ]
     if not usable:
-        raise NotPlantableError("model.bin has no weight of the encoder in a floating type")
+        raise NotPlantableError(f"model.bin has no weight of the {part} in a floating type")
     width = FLOATING[usable[0].dtype]
     with path.open("r+b") as stream:
         stream.seek(usable[0].offset)

@@ -154,6 +154,33 @@ def test_three_quantizations_are_compared_in_one_container(
     assert verify()["reused"] is True
 
 
+def test_every_comparison_can_fail(
+    host: VerifyHost, image: str, conversions: dict[str, dict[str, Any]]
+) -> None:
+    others = [{"quantization": name, "path": conversions[name]["path"]} for name in OTHERS]
+    done = host.verify(
+        "stt_model_verify",
+        image,
+        conversions[MAIN]["path"],
+        models={
+            "ctranslate2": conversions[MAIN]["path"],
+            "transformers": host.source,
+            "name": NAME,
+            "alternatives": others,
+        },
+        clips=f"{host.directory}/clips",
+        self_test=True,
+    )
+    assert not done.get("failed"), done["msg"]
+    shown = done["self_test"]
+    assert (shown["wrong"], shown["failed_as_planted"]) == ([], shown["gates"])
+    kinds = ("flipped", "resealed", "other_words")
+    wanted = {f"{kind}_{name}" for kind in kinds for name in (MAIN, *OTHERS)}
+    assert wanted | {"no_original", "resealed_vocabulary"} <= {
+        row["control"] for row in shown["rows"]
+    }
+
+
 def test_what_cannot_be_compared_is_refused_before_a_container_is_made(
     host: VerifyHost, image: str, conversions: dict[str, dict[str, Any]]
 ) -> None:
