@@ -13,13 +13,15 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from .outcome import CheckFailedError, Outcome
 from .registry import Check
 from .settings import Settings
 
 PR_SET_PDEATHSIG = 1
+# What becomes of characters that no encoding can write: names of files may have such.
+UNWRITABLE = "backslashreplace"
 
 
 def perform(check: Check, settings: Settings, writer: int) -> NoReturn:
@@ -43,7 +45,7 @@ def perform(check: Check, settings: Settings, writer: int) -> NoReturn:
         )
         status = 0
     except BaseException:
-        os.write(2, traceback.format_exc().encode())
+        os.write(2, traceback.format_exc().encode(errors=UNWRITABLE))
     finally:
         # Not sys.exit: destructors of native libraries must not turn a result into a crash.
         os._exit(status)
@@ -72,9 +74,12 @@ def become_child(output: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     # Whatever the parent had made of them; unbuffered enough that a crash loses no line.
-    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
+    sys.stdout, sys.stderr = _stream(1), _stream(2)
     faulthandler.enable(2)
+
+
+def _stream(descriptor: int) -> TextIO:
+    return os.fdopen(descriptor, "w", 1, "utf-8", UNWRITABLE, closefd=False)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -180,7 +180,8 @@ def _again(options: argparse.Namespace) -> list[str]:
 
 
 def _print(message: dict[str, Any]) -> None:
-    print(json.dumps(message, ensure_ascii=False), flush=True)
+    # In ASCII: a name of a file need not be one that any encoding can write.
+    print(json.dumps(message), flush=True)
 
 
 def _container_peak() -> int | None:

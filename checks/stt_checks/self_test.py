@@ -31,7 +31,7 @@ from . import (
     controls_r5,
     controls_service,
 )
-from .child import PR_SET_PDEATHSIG, write_all
+from .child import PR_SET_PDEATHSIG, UNWRITABLE, write_all
 from .control import Control, NotPlantableError, Plant, Where
 from .lacks import LACKS
 from .registry import Check
@@ -155,7 +155,7 @@ class SelfTest:
                 say(row)
             status = 0
         except BaseException:
-            os.write(2, traceback.format_exc().encode())
+            os.write(2, traceback.format_exc().encode(errors=UNWRITABLE))
         finally:
             os._exit(status)
 

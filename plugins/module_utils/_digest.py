@@ -16,11 +16,14 @@ _BLOCK_BYTES = 1 << 20
 
 
 def canonical_json(value: Any) -> bytes:
-    """The one byte form of a JSON value: keys sorted, no spaces, UTF-8; NaN is refused."""
+    """The one byte form of a JSON value: keys sorted, no spaces, UTF-8; NaN is refused.
+
+    A name of a file whose bytes are no UTF-8 has one too.
+    """
     text = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
-    return text.encode("utf-8")
+    return text.encode("utf-8", "surrogatepass")
 
 
 def sha256_hex(data: bytes) -> str:

@@ -304,12 +304,18 @@ def tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
         return stream.read().decode("utf-8", "replace").splitlines()[-lines:]
 
 
-def finite(value: Any) -> Any:
-    """The same with None for every number that JSON has not: NaN and the infinities."""
+def readable(value: Any) -> Any:
+    """The same as every reader of a report takes it, whichever characters and numbers are in it.
+
+    None stands for each number that JSON has not, NaN and the infinities; half a surrogate pair,
+    which no encoding can write, becomes the words of its escape.
+    """
     if isinstance(value, dict):
-        return {name: finite(item) for name, item in value.items()}
+        return {readable(name): readable(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [finite(item) for item in value]
+        return [readable(item) for item in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -322,8 +328,7 @@ def take(line: bytes, run: ContainerRun) -> None:
     except ValueError:
         message = None
     if isinstance(message, dict):
-        # Python reads and writes NaN and Infinity, which no other reader of a report takes.
-        run.messages.append(finite(message))
+        run.messages.append(readable(message))
     else:
         run.noise.append(line.decode("utf-8", "replace")[:2000])
 

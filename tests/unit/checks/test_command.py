@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -101,6 +102,31 @@ def test_only_some_checks(archive: Path, models: Path) -> None:
     assert result["status"] == "passed"
     assert last["finished"]["verdict"] == "passed"
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_name_that_no_encoding_can_write_loses_no_result(
+    archive: Path, models: Path, encoding: str
+) -> None:
+    """A file that was named on Windows in Korean: its bytes are no UTF-8."""
+    name = os.fsdecode(b"\xc7\xd1.txt")
+    (models / "ctranslate2_model" / name).write_text("x")
+    gates = ("R5.1/structure", "R4.2/models_present")
+    listed = [{"path": "model.bin", "size": 1, "sha256": "0" * 64}]
+    files = {"ctranslate2": listed, "transformers": listed}
+    spec = {"models": {"root": str(models), "files": files}}
+    done = subprocess.run(
+        [sys.executable, "-S", archive, "--spec=-"]
+        + [f"--only={key}" for key in ("R4.2/models_hashes", *gates)],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        input=json.dumps(spec).encode(),
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    _planned, first, *others, _last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert name in json.dumps(first, ensure_ascii=False)
+    assert [f"{one['id']}/{one['name']}" for one in others] == list(gates)
 
 
 def test_a_specification_is_obeyed(archive: Path, models: Path, tmp_path: Path) -> None:

@@ -70,6 +70,11 @@ def raise_failure(_settings: Settings, _progress: Progress) -> Outcome:
     raise CheckFailedError("a wrong value", fix="choose another", value=7)
 
 
+def raise_unwritable(_settings: Settings, _progress: Progress) -> Outcome:
+    print(os.fsdecode(b"\xc7\xd1.txt"))
+    raise OSError(os.fsdecode(b"no \xc7\xd1.txt"))
+
+
 def raise_error(_settings: Settings, _progress: Progress) -> Outcome:
     print("something on the way")
     raise RuntimeError("the library is gone")
@@ -116,6 +121,13 @@ class TestEveryEnd:
         assert result["found"] == "RuntimeError: the library is gone"
         assert result["fix"] == "mend it"
         assert "something on the way" in result["evidence"]["output"]
+
+    def test_what_no_encoding_can_write_is_told_all_the_same(
+        self, imports: tuple[str, ...]
+    ) -> None:
+        (result,) = run(check(raise_unwritable, imports=imports))
+        assert (result["status"], result["found"]) == ("error", "OSError: no \udcc7\udcd1.txt")
+        assert r"\udcc7\udcd1.txt" in result["evidence"]["output"]
 
     def test_no_output_and_exit_0_is_an_error(self, imports: tuple[str, ...]) -> None:
         (result,) = run(check(silent_exit, imports=imports))

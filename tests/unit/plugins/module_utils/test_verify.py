@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,14 @@ def test_a_number_that_is_no_json_does_not_get_into_a_report() -> None:
     assert run.messages == [{"id": "R5.1", "evidence": {"rate": None, "of": [None, None, 1.5]}}]
     take(b"[NaN]", run)
     assert run.noise == ["[NaN]"]
+
+
+def test_what_no_encoding_can_write_gets_neither_into_a_log_nor_into_a_report() -> None:
+    run = run_of([])
+    take(rb'{"id": "R4.2", "found": "\udcc7\udcd1.txt", "evidence": {"\ud800": ["\ud83d"]}}', run)
+    assert run.messages == [
+        {"id": "R4.2", "found": "\\udcc7\\udcd1.txt", "evidence": {"\\ud800": ["\\ud83d"]}}
+    ]
 
 
 def test_an_archive_that_says_nothing_fails_every_step() -> None:
@@ -279,6 +288,7 @@ def touch(path: str) -> Callable[[Path], None]:
         lambda host: (host / "models/a_b/converted/more").write_text("x"),
         lambda host: (host / "checks.pyz").write_bytes(b"another archive"),
         lambda host: (host / "clips/clips.json").write_text("[1]"),
+        lambda host: Path(os.fsdecode(bytes(host / "clips") + b"/\xc7\xd1.txt")).write_text("x"),
     ],
 )
 def test_the_key_of_a_verdict_moves_with_what_it_is_about(
