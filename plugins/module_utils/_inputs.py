@@ -176,6 +176,8 @@ def malformed(variable: str, option: Option, value: Any, pattern: str | None) ->
             needed="an absolute path other than /, of letters, digits, '.', '_', '-' and '/'",
             fix="set stt_root to a directory of its own, such as /opt/stt",
         )
+    if option.get("type") == "path" and not means_one_place(str(value)):
+        return _relative(variable, shown, str(value))
     if pattern is not None and not re.fullmatch(pattern, str(value)):
         return Problem(
             variable,
@@ -184,6 +186,25 @@ def malformed(variable: str, option: Option, value: Any, pattern: str | None) ->
             fix=f"set {variable} to such a value",
         )
     return None
+
+
+def means_one_place(path: str) -> bool:
+    """Whether a path is the same for all that read it; an empty one stands for none.
+
+    A module on the controller starts in the playbook's directory and an action where its user is,
+    and only some of them put in what a variable of the shell holds.
+    """
+    return not path or (path.startswith(("/", "~")) and "$" not in path)
+
+
+def _relative(variable: str, shown: str, path: str) -> Problem:
+    known = "" if "$" in path else f" (from where you are now it is {Path.cwd() / path})"
+    return Problem(
+        variable,
+        found=f"{shown}, a path that depends on who reads it",
+        needed="a path that begins with / or ~, without $",
+        fix=f"set {variable} to the whole path{known}",
+    )
 
 
 def _near_choice(option: Option, value: Any) -> str | None:

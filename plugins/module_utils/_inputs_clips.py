@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
@@ -15,26 +14,38 @@ from ansible_collections.stt.engine.plugins.module_utils._inputs import (
     CannotEvaluateError,
     LeftOutError,
     Problem,
+    means_one_place,
 )
 
-VARIABLE = "model_check_clips"
+# What a release is judged by, and what a service that runs is asked for.
+VARIABLES = ("model_check_clips", "release_seal_clips")
 
 
 def judge_own_clips(given: Container[str], value_of: Callable[[str], Any]) -> list[Problem]:
-    """Everything that is wrong in the directory of clips that a user has named; often none."""
-    if VARIABLE not in given:
-        return []
+    """Everything that is wrong in the directories of clips that a user has named; often none."""
+    problems = []
+    for variable in VARIABLES:
+        directory = _named(variable, value_of) if variable in given else None
+        if directory is None:
+            continue
+        _entries, judgement = judge_clips(directory)
+        problems += [
+            Problem(f"{variable}: {one.object}", found=one.found, needed=one.needed, fix=one.fix)
+            for one in judgement.findings
+        ]
+    return problems
+
+
+def _named(variable: str, value_of: Callable[[str], Any]) -> Path | None:
+    """The directory; None where there is nothing to say, or who judges variables has said it."""
     try:
-        value = value_of(VARIABLE)
+        value = value_of(variable)
     except (LeftOutError, CannotEvaluateError):
-        # Who judges the variables has said so, or there is nothing to say.
-        return []
-    if not isinstance(value, str) or not value:
-        return []
-    # As Ansible reads an option of the type path.
-    directory = Path(os.path.expandvars(value)).expanduser()
-    _entries, judgement = judge_clips(directory)
-    return [
-        Problem(f"{VARIABLE}: {one.object}", found=one.found, needed=one.needed, fix=one.fix)
-        for one in judgement.findings
-    ]
+        return None
+    if not isinstance(value, str) or not value or not means_one_place(value):
+        return None
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        # Of a user whom nobody knows: no such directory.
+        return Path(value)

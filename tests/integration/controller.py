@@ -24,6 +24,7 @@ argument_specs:
       whisper_model_revision: {type: str, default: main}
       whisper_model_streams: {type: int, default: 4}
       whisper_model_quantization: {type: str, choices: [int8, int8_float16], default: int8}
+      whisper_model_cache: {type: path, default: /var/cache}
       whisper_model_repository: {type: str, required: true}
   fetch:
     options:

@@ -169,3 +169,19 @@ def test_a_users_own_clips_are_judged_where_they_lie(
     (clips / "order.wav").write_bytes(b"RIFF")
     (clips / "clips.json").write_text('[{"file": "order.wav", "language": "ko"}]')
     assert judge(controller, *named).rc == 0
+
+
+def test_a_relative_path_is_one_problem_that_says_what_to_write(
+    controller: Controller, tmp_path: Path
+) -> None:
+    controller.write_inventory(build({"ansible_host": "192.0.2.1"}, stt_root="/opt/stt"))
+    run = judge(controller, "-e", "whisper_model_cache=recordings")
+    (line,) = message(run).splitlines()
+    assert line.startswith(
+        'whisper_model_cache: found "recordings", a path that depends on who reads it; needed a '
+        "path that begins with / or ~, without $; fix: set whisper_model_cache to the whole path ("
+    )
+    for given in (tmp_path / "gone", "~somebody-unknown/gone"):
+        lines = message(judge(controller, "-e", f"release_seal_clips={given}")).splitlines()
+        assert [line.split(": ")[0] for line in lines] == ["release_seal_clips"]
+        assert f"clips {given}: found no such directory" in lines[0]

@@ -35,6 +35,7 @@ MODEL = Role(
             "options": {"commit": {"type": "str", "required": True}},
         },
         "whisper_model_token": {"type": "int", "no_log": True},
+        "whisper_model_cache": {"type": "path", "default": "/var/cache"},
         "whisper_model_repository": {"type": "str", "required": True},
     },
     frozenset({"whisper_model_repository"}),
@@ -131,6 +132,39 @@ def test_a_value_of_another_form_is_refused(value: str) -> None:
         {"whisper_model_revision": value}, patterns={"whisper_model_revision": pattern}
     )
     assert f"needed a value of the form {pattern}; fix: " in sentence
+
+
+@pytest.mark.parametrize("path", ["cache", "./cache", "../cache", "a/~", "기록/녹음"])
+def test_a_path_that_means_another_place_to_each_reader_is_refused(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sentences({"whisper_model_cache": path}) == [
+        f'whisper_model_cache: found "{path}", a path that depends on who reads it; needed a path '
+        "that begins with / or ~, without $; fix: set whisper_model_cache to the whole path "
+        f"(from where you are now it is {tmp_path / path})"
+    ]
+
+
+@pytest.mark.parametrize("path", ["$HOME/cache", "/data/${USER}"])
+def test_a_variable_of_the_shell_is_no_part_of_a_path(path: str) -> None:
+    (sentence,) = sentences({"whisper_model_cache": path})
+    assert sentence.endswith("without $; fix: set whisper_model_cache to the whole path")
+
+
+@pytest.mark.parametrize("path", ["/var/cache", "~/cache", "~somebody/cache", "~", ""])
+def test_a_whole_path_passes_and_an_empty_one_stands_for_none(path: str) -> None:
+    assert sentences({"whisper_model_cache": path}) == []
+
+
+def test_every_path_of_our_roles_is_judged_so() -> None:
+    roles = read_roles(Path(__file__).parents[4] / "roles")
+    paths = {name: option for role in roles for name, option in role.options.items()}
+    paths = {name: option for name, option in paths.items() if option.get("type") == "path"}
+    assert {"model_check_clips", "release_seal_public_key", "release_seal_directory"} <= set(paths)
+    variables = dict.fromkeys(paths, "rel")
+    problems = judge_variables(roles, variables, given(variables))
+    assert sorted(problem.variable for problem in problems) == sorted(paths)
 
 
 def test_a_long_value_is_cut() -> None:
