@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import gpu_memory
+from .baseline import sha256_of
 from .clips import Clip, Clips, as_wanted
 from .lacks import ANOTHER_ENGINE, lacking
 from .log_probability import NAME, certainty_of
@@ -167,7 +168,9 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
         for clip in chosen:
             progress(f"transcribing {clip.path.name}")
             answer = service.transcribe(clip.path.name, clip.path.read_bytes())
-            judged.append(_judge(clip, answer, settings, texts.get(clip.path.name)))
+            # A later proof may ask for this very recording again; a name can come to mean another.
+            of = {"sha256": sha256_of(clip.path)}
+            judged.append({**_judge(clip, answer, settings, texts.get(clip.path.name)), **of})
             audio_seconds += _seconds(answer)
         outcome = conclude(judged, time.monotonic() - started, audio_seconds)
         if outcome.status != "passed":

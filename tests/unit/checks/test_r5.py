@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Callable
@@ -176,8 +177,12 @@ SPOKEN = {"success": True, "text": "Good morning.", "language": "en", "duration"
 def test_transcripts_of_the_service_are_judged(
     serving: Callable[..., Settings], plan: dict[str, Any], status: str, words: str
 ) -> None:
-    outcome = judge(r5_service.service_transcribes, serving(model=GOOD, **plan))
+    settings = serving(model=GOOD, **plan)
+    outcome = judge(r5_service.service_transcribes, settings)
     assert (outcome.status, words in outcome.found) == (status, True), outcome
+    for transcript in outcome.evidence.get("transcripts", []):
+        recording = Path(str(settings.clips), transcript["clip"])
+        assert transcript["sha256"] == hashlib.sha256(recording.read_bytes()).hexdigest()
 
 
 def test_no_service_fails_in_a_container_and_is_skipped_elsewhere(settings: Settings) -> None:
