@@ -43,7 +43,9 @@ def content(result: Mapping[str, Any]) -> str:
     return "\n\n".join(
         [
             table(rows),
-            f"{result['passed']} runs, {result['failed']} failed. Planted as well, as variations "
+            f"{result['passed']} runs, {result['failed']} failed. A release that was sealed before "
+            f"the first was the same after the last: {result['release_before']['files']} files, "
+            "on controller and server, and its image with its tags. Planted as well, as variations "
             f"of these: {', '.join(others)}.",
             f"The most telling ones, in every `make test`: {', '.join(telling)}.",
             f"On {on_machine(result['machine'], seconds)}",

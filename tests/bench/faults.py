@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +23,7 @@ import pytest
 from tests.bench import fault_page
 from tests.bench.fault_catalogue import OUTCOMES, by_name, catalogue, demanded, ids
 from tests.bench.place import machine
+from tests.bench.standing import StandingRelease
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DIRECTORIES = ("tests/release", "tests/integration")
@@ -191,18 +193,20 @@ class Lister:
                 self.found.append(Planted(str(mark.args[0]), item.nodeid, long=long))
 
 
-def run_pytest(*options: str, plugin: object) -> int:
+def run_pytest(*options: str, plugins: Sequence[object]) -> int:
     """Run pytest over the tests on the lab, with no output of its own."""
     # The lines above and below are the report; pytest's own would hide them.
     quiet = ["-p", "no:terminal", "-o", "addopts=--import-mode=importlib --strict-markers"]
     existing = [name for name in DIRECTORIES if (CHECKOUT / name).is_dir()]
-    return pytest.main([f"--rootdir={CHECKOUT}", *quiet, *options, *existing], plugins=[plugin])
+    return pytest.main(
+        [f"--rootdir={CHECKOUT}", *quiet, *options, *existing], plugins=list(plugins)
+    )
 
 
 def listed() -> list[Planted]:
     """Every fault that some test plants."""
     lister = Lister()
-    run_pytest("--collect-only", plugin=lister)
+    run_pytest("--collect-only", plugins=[lister])
     return lister.found
 
 
@@ -232,10 +236,16 @@ def main(options: argparse.Namespace) -> int:
     before = machine()
     print(f"{'id':<4} {'fault':<46} {'outcome':<10} {'seconds':>7}  caught at", flush=True)
     recorder = Recorder(wanted(options.names), say, everything=options.all)
-    status = run_pytest(plugin=recorder)
+    with tempfile.TemporaryDirectory() as place:
+        before_all = StandingRelease(Path(place))
+        whole = [] if options.names else [before_all]
+        status = run_pytest(plugins=[recorder, *whole])
     names = [name for name in demanded() if name not in recorder.left_out]
     rows = list(recorder.planted)
     rows += [Planted("(collection)", "", "FAILED", problem=one) for one in recorder.uncollected]
+    if before_all.changed:
+        changed = f"changed: {', '.join(before_all.changed)}"
+        rows.append(Planted("(release before)", "", "FAILED", problem=changed))
     if not options.names:
         rows += unplanted(names, rows)
     for row in rows[len(recorder.planted) :]:
@@ -243,7 +253,8 @@ def main(options: argparse.Namespace) -> int:
     for row in recorder.planted:
         if row.report:
             print(f"\n--- {row.fault}: {row.test}\n{row.report}")
-    result = {**document(rows, names), "machine": before}
+    kept = {"release": before_all.release, "files": before_all.files}
+    result = {**document(rows, names), "release_before": kept, "machine": before}
     path = CHECKOUT / "results" / f"{NAME}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"{json.dumps(result, indent=2)}\n", encoding="utf-8")

@@ -62,9 +62,13 @@ class Sealing:
             ],
             **variables,
         }
-        role = {"name": "stt.engine.release_seal", "tasks_from": step, "public": True}
+        role = {"name": "stt.engine.release_seal", "public": True}
         begin = {"stt.engine.stt_phase": {"phase": "R6", "state": "started"}}
-        return self.host.play([begin, {"ansible.builtin.include_role": role, "vars": given}])
+        steps = [
+            {"ansible.builtin.include_role": {**role, "tasks_from": name}, "vars": given}
+            for name in ("key.yml", step)
+        ]
+        return self.host.play([begin, *steps])
 
     def seal(self, release: str, *checks: dict[str, Any]) -> list[dict[str, Any]]:
         """Seal what these checks found."""

@@ -177,9 +177,7 @@ layer_list() {
 # $1 a line of a list: whether it is "SHA256  NAME" with a name that stays below its directory.
 well_formed() {
     digest=${1%%  *}
-    case $digest in
-        *[!0-9a-f]*) return 1 ;;
-    esac
+    case $digest in *[!0-9a-f]*) return 1 ;; esac
     case /${1#*  }/ in
         *//* | */./* | */../* | *\\* | *[[:cntrl:]]*) return 1 ;;
     esac
@@ -214,9 +212,10 @@ check_file() {
     fi
 }
 
-# $1 directory: every file below it by its name below $root. No find, which is not part of coreutils.
-# A name that is not one line gets // before it, as no name of a list has that is well formed.
+# $1 directory: the names below $root of all files in it. No find, which is not part of coreutils. What
+# no list can name gets slashes before it: // a name that is not one line, /// a directory not listed.
 walk() {
+    if [ ! -r "$1" ] || [ ! -x "$1" ]; then printf '///%s\n' "$(plain "$1")"; fi
     for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
         if [ -d "$entry" ] && [ ! -L "$entry" ]; then
             walk "$entry"
@@ -236,12 +235,13 @@ check_nothing_else() {
     there=$(walk "$2/$3")
     others=0
     while IFS= read -r name; do
-        case $names in
-            *"$NEWLINE$name$NEWLINE"*) continue ;;
-        esac
+        case $names in *"$NEWLINE$name$NEWLINE"*) continue ;; esac
         others=$((others + 1))
-        refuted "${name#//}" "a file that was not sealed, in $2" "only what the list names" \
-            "remove it, after you have found out where it came from"
+        case $name in
+            ///*) unjudged "${name#///}" "a directory that cannot be listed" "permission to list it" "run this as a user who may" ;;
+            *) refuted "${name#//}" "a file that was not sealed, in $2" "only what the list names" \
+                "remove it, after you have found out where it came from" ;;
+        esac
     done <<EOF
 $there
 EOF

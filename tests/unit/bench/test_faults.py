@@ -22,6 +22,7 @@ from tests.bench.faults import (
     unplanted,
     wanted,
 )
+from tests.bench.standing import StandingRelease
 
 TESTS = """
 import pytest
@@ -243,3 +244,32 @@ def test_the_page_names_the_faults_of_the_last_run() -> None:
     table = page.partition(fault_page.BEGIN)[2].partition(fault_page.END)[0]
     shown = set(re.findall(r"^\| ([FG]\d\d) \|", table, re.MULTILINE))
     assert shown == set(ids(catalogue()))
+
+
+class Watched(StandingRelease):
+    """A release that is seen as it is told."""
+
+    def __init__(self, place: Path, *seen: dict[str, object]) -> None:
+        super().__init__(place)
+        self.release = "one"
+        self.looks = iter(seen)
+
+    def _seen(self) -> dict[str, object]:
+        return next(self.looks)
+
+
+def test_a_release_that_a_fault_changes_is_told(tmp_path: Path) -> None:
+    first = {
+        "files": {"manifest.json": "a", "report.json": "b"},
+        "models": "c  model.bin",
+        "image": "d",
+    }
+    for after, told in (
+        (first, []),
+        ({**first, "image": "e"}, ["image"]),
+        ({**first, "files": {"manifest.json": "a"}, "models": ""}, ["files", "models"]),
+    ):
+        watched = Watched(tmp_path, after)
+        watched.before = first
+        watched.pytest_sessionfinish()
+        assert (watched.changed, watched.files) == (told, 3)

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -309,6 +311,27 @@ def test_missing_added_and_replaced_files_are_refuted(auditor: Auditor, sealed: 
         *("elsewhere.json", "logs/.hidden", "logs/two?lines?[2K?proven: all"),
     }
     assert "\x1b" not in outcome.output
+
+
+def test_a_directory_that_nobody_may_list_is_not_judged(good: Sealed) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        release, key = Path(place, "release"), shutil.copy(good.key, place)
+        shutil.copytree(good.release, release)
+        (release / "hidden").mkdir()
+        (release / "hidden" / "run.sh").write_text("true\n", encoding="utf-8")
+        (release / "hidden").chmod(0o311)
+        done = subprocess.run(
+            ["sh", str(release / "verify.sh"), str(key), str(release)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            user=65534 if os.geteuid() == 0 else None,
+        )
+    assert done.returncode == 2, done.stdout
+    assert "hidden\n  found:  a directory that cannot be listed\n" in done.stdout
+    assert "nothing else lies in the release" not in done.stdout
 
 
 @pytest.mark.parametrize(
