@@ -18,7 +18,7 @@ from typing import Any
 from ._model_bin import ModelBin, Variable, read_model_bin
 from .clips import Clip, Clips
 from .control import NotPlantableError, Plant
-from .error_rate import character_error_rate
+from .error_rate import character_error_rate, edit_distance, normalise
 from .outcome import CheckFailedError, Outcome, pairs
 from .r5_audio import NO_SPEECH, RATE
 from .r5_transcripts import usable_clips
@@ -192,6 +192,14 @@ def two_spoken(plant: Plant) -> list[Clip]:
     return [first, *sorted((clip for clip in others if distance(clip) > 0), key=distance)[-1:]]
 
 
+def far_apart(clips: Sequence[Clip], limit: float) -> bool:
+    """Whether no text that such a limit allows for one of two clips is allowed for the other."""
+    if len(clips) < 2 or clips[0].text is None or clips[1].text is None:
+        return False
+    one, other = normalise(clips[0].text), normalise(clips[1].text)
+    return edit_distance(one, other) > limit * (len(one) + len(other))
+
+
 def entry(plant: Plant, clip: Clip, number: int, **changes: Any) -> dict[str, Any]:
     """What clips.json says of a clip that is planted for this model.
 
@@ -211,13 +219,18 @@ def entry(plant: Plant, clip: Clip, number: int, **changes: Any) -> dict[str, An
 
 
 def unknown_clip(plant: Plant) -> tuple[dict[str, Any], Path]:
-    """A recording of speech whose text nobody has set, with its language."""
+    """A recording of speech whose text nobody has set, with its language where that is known."""
     clip = two_spoken(plant)[0]
-    return entry(plant, clip, 0, text=None, language=clip.language or "en"), clip.path
+    return entry(plant, clip, 0, text=None), clip.path
 
 
 def other_than(language: str) -> str:
     return "en" if language == "ko" else "ko"
+
+
+def wrong_languages(language: str | None) -> list[str]:
+    """Languages for as many copies of one recording, of which at least one is wrong."""
+    return ["ko", "en"] if language is None else [other_than(language)]
 
 
 def invented_in(language: str) -> str:

@@ -14,14 +14,15 @@ from .control_files import (
     NEVER_SAID,
     STRICT,
     entry,
+    far_apart,
     give_clips,
     hear_before,
     negate_weights,
-    other_than,
     other_tokenizer,
     two_spoken,
     unknown_clip,
     write_tone,
+    wrong_languages,
 )
 from .original import english_only
 from .outcome import pairs
@@ -151,11 +152,11 @@ def heard_otherwise(plant: Plant) -> None:
 )
 def swapped_transcripts(plant: Plant) -> None:
     clips = two_spoken(plant)
-    texts = [clip.text for clip in reversed(clips)]
-    if len(clips) < 2 or None in texts:
-        texts = [NEVER_SAID] * len(clips)
-    told = [entry(plant, clip, at, text=texts[at]) for at, clip in enumerate(clips)]
-    give_clips(plant, pairs(told, (clip.path for clip in clips)))
+    told = [entry(plant, clip, at) for at, clip in enumerate(clips)]
+    apart = far_apart(clips, max(one["limits"]["cer"] for one in told))
+    texts = [clip.text if apart else NEVER_SAID for clip in reversed(clips)]
+    swapped = [{**one, "text": text} for one, text in pairs(told, texts)]
+    give_clips(plant, pairs(swapped, (clip.path for clip in clips)))
 
 
 @controls.control(
@@ -319,7 +320,7 @@ def _in_another_language(settings: Settings) -> Iterator[Control]:
     yield Control(
         "another_language",
         "a recording of unknown text that is said to be in another language",
-        dict.fromkeys(gates, fails(r"planted-0\S* gave .+ in \w+ for \w+")),
+        dict.fromkeys(gates, fails(r"planted-\d\S* gave .+ in \w+ for \w+")),
         _another_language,
     )
 
@@ -328,4 +329,8 @@ def _another_language(plant: Plant) -> None:
     if english_only(plant.settings):
         raise NotPlantableError("the model knows no other language")
     told, path = unknown_clip(plant)
-    give_clips(plant, [({**told, "language": other_than(told["language"])}, path)])
+    copies = [
+        {**told, "file": f"planted-{at}{path.suffix}", "language": language}
+        for at, language in enumerate(wrong_languages(told["language"]))
+    ]
+    give_clips(plant, [(one, path) for one in copies])

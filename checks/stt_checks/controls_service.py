@@ -195,13 +195,15 @@ def _hears(
     No model is asked: what others heard is left as the checks before leave it.
     """
     told, path = unknown_clip(plant)
-    entries = [(told, path)]
+    # What is really spoken is nobody's question here.
+    spoken_in = told["language"] or "en"
+    entries = [({**told, "language": spoken_in}, path)]
     if silence:
         clip = two_spoken(plant)[0]
         entries.append((entry(plant, clip, 1, kind="silence", text=None), clip.path))
     give_clips(plant, entries)
     hear_before(plant, NEVER_SAID)
-    language = other_than(told["language"]) if another else told["language"]
+    language = other_than(spoken_in) if another else spoken_in
     answer = _answer(text, language, probability)
     serve(plant, health=(_model(plant),), transcribe=answer)
 
@@ -217,7 +219,7 @@ def inventing_service(plant: Plant) -> None:
         # Nothing else hears anything there; the reference image holds what the service heard.
         raise NotPlantableError(lacks.found)
     told, _path = unknown_clip(plant)
-    _hears(plant, text=invented_in(told["language"]))
+    _hears(plant, text=invented_in(told["language"] or "en"))
 
 
 def _hearing(name: str, planted: str, words: str, arrange: Arrange) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.verify_host import NAME, RUN, VerifyHost, check_archive
+from tests.integration.verify_host import CLIPS, NAME, RUN, VerifyHost, check_archive
 
 # Shown in every run of the tests; the lab has no GPU to hide, so a policy requires one.
 FOUR = {
@@ -92,6 +92,7 @@ def ended(
     image: str,
     converted: dict[str, Any],
     controls: dict[str, str],
+    clips: str | None = None,
     **models: Any,
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """How one gate of each of some controls ended in the image, by control and gate."""
@@ -110,7 +111,7 @@ def ended(
         converted["path"]: "/app/models/ctranslate2_model",
         host.source: f"/app/models/{NAME}",
         f"{host.directory}/checks/checks.pyz": "/checks/checks.pyz",
-        f"{host.directory}/clips": "/checks/clips",
+        clips or f"{host.directory}/clips": "/checks/clips",
     }
     volumes = " ".join(f"--volume {path}:{place}:ro" for path, place in places.items())
     only = " ".join(f"--control {name} --only {gate}" for name, gate in controls.items())
@@ -129,6 +130,22 @@ def test_the_four_of_every_day_fail_as_planted(
     # One gate of each: the whole of it runs among the long tests.
     rows = ended(host, image, converted, FOUR)
     assert rows.keys() >= set(FOUR.items())
+    assert all(row["as_planted"] for row in rows.values()), rows
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("gate", ["faster_whisper_texts", "faster_whisper_batched"])
+def test_recordings_of_a_language_that_nobody_told_are_no_alarm(
+    host: VerifyHost, image: str, converted: dict[str, Any], gate: str
+) -> None:
+    """Two typed Korean clips that differ by a full stop, each without its language."""
+    text = "이용해 주셔서 감사합니다."
+    told = [{"file": "one.flac", "text": text}, {"file": "other.flac", "text": text.rstrip(".")}]
+    files = {str(one["file"]): (CLIPS / "ko-thanks.flac").read_bytes() for one in told}
+    clips = host.put({**files, "clips.json": json.dumps(told).encode()}, "untold")
+    controls = dict.fromkeys(("another_language", "swapped_transcripts"), f"R5.5/{gate}")
+    rows = ended(host, image, converted, controls, clips)
+    assert rows.keys() == set(controls.items())
     assert all(row["as_planted"] for row in rows.values()), rows
 
 

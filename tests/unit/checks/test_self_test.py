@@ -19,6 +19,7 @@ import pytest
 from stt_checks import catalogue, control_files, r5_quantizations, r5_service, self_test
 from stt_checks._model_bin import read_model_bin
 from stt_checks.control import PLACE, Control, NotPlantableError, Plant, fails
+from stt_checks.error_rate import character_error_rate
 from stt_checks.outcome import Outcome
 from stt_checks.registry import Check
 from stt_checks.self_test import SelfTest, all_controls, document_of, without_control
@@ -280,6 +281,61 @@ def test_a_sealed_damage_is_past_the_hashes(models: Path, monkeypatch: pytest.Mo
     rows = run(models, "R5", "resealed_vocabulary", **told)
     assert not any(row["as_planted"] for row in rows.values()), rows
     assert run(models, "R5", "flipped_float32", **told).popitem()[1]["as_planted"] is True
+
+
+def planted_clips(models: Path, name: str, *given: dict[str, Any]) -> list[dict[str, Any]]:
+    """What one control puts in the place of a user's own clips, each one recording."""
+    clips = models.parent / "given"
+    clips.mkdir()
+    for one in given:
+        (clips / one["file"]).write_bytes(b"fLaC of " + one["file"].encode())
+    (clips / "clips.json").write_text(json.dumps(given))
+    spec = {"models": {"root": str(models)}, "clips": str(clips)}
+    settings = load_settings(spec, models=None, clips=None)
+    place = models.parent / "place"
+    place.mkdir()
+    plant = Plant(document_of(settings, spec), settings, place)
+    (control,) = [one for one in all_controls(settings) if one.name == name]
+    control.arrange(plant)
+    planted: list[dict[str, Any]] = json.loads((place / "clips" / "clips.json").read_text())
+    return planted
+
+
+THANKS = "이용해 주셔서 감사합니다."
+
+
+@pytest.mark.parametrize("language", ["ko", "en", "ja", None])
+def test_a_recording_is_never_said_to_be_in_its_own_language_alone(
+    models: Path, language: str | None
+) -> None:
+    given = {"file": "a.flac", "text": THANKS, "language": language}
+    planted = planted_clips(models, "another_language", given)
+    assert all(one["language"] is not None for one in planted)
+    for own in [language] if language else ["ko", "en", "ja"]:
+        assert [one for one in planted if one["language"] != own], planted
+
+
+@pytest.mark.parametrize("limit", [None, 0.05, 0.6])
+@pytest.mark.parametrize(
+    "other", [THANKS.rstrip("."), "이용해 주셔서 정말 감사합니다.", "잠시만 기다려 주세요.", THANKS]
+)
+def test_swapped_transcripts_are_none_that_the_limits_allow(
+    models: Path, other: str, limit: float | None
+) -> None:
+    texts = [THANKS, other]
+    planted = planted_clips(
+        models,
+        "swapped_transcripts",
+        *(
+            {"file": f"{at}.flac", "text": text, "limits": {"cer": limit}}
+            for at, text in enumerate(texts)
+        ),
+    )
+    for one, text in zip(planted, texts, strict=False):
+        # Also where the model is off by as much as it may be.
+        assert character_error_rate(one["text"], text) > one["limits"]["cer"], planted
+    if limit == 0.05 and other.startswith("잠시"):
+        assert [one["text"] for one in planted] == [other, THANKS]
 
 
 def test_negated_weights_are_numbers_of_the_same_size(models: Path) -> None:
