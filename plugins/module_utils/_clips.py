@@ -9,6 +9,7 @@ Read on the controller before anything is touched, and again by the checks in th
 from __future__ import annotations
 
 import json
+import stat
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ STRANGERS = (
     (b"PK\x03\x04", "a ZIP archive"),
     (b"%PDF", "a PDF document"),
 )
+SPECIAL = "a special file"
 MEND = "correct the entry; docs/clips.md describes each key"
 SHOWN_CHARACTERS = 80
 
@@ -71,10 +73,11 @@ def judge_clips(directory: Path) -> tuple[list[Entry], Judgement]:
     """The clips of a directory, and everything that is wrong with it."""
     judgement = Judgement()
     index = directory / INDEX
-    if not directory.is_dir():
+    instead = _no_directory(directory)
+    if instead:
         judgement.add(
             f"clips {directory}",
-            "a file" if directory.exists() else "no such directory",
+            instead,
             f"a directory with {INDEX} and the recordings that it lists",
             "correct model_check_clips, or remove it to have the collection's own clips",
         )
@@ -95,16 +98,29 @@ def judge_clips(directory: Path) -> tuple[list[Entry], Judgement]:
     return entries, judgement
 
 
+def _no_directory(directory: Path) -> str:
+    """What is there instead of a directory; empty for one."""
+    try:
+        if directory.is_dir():
+            return ""
+        return "a file" if directory.exists() else "no such directory"
+    except OSError as error:
+        return f"a directory that cannot be read ({error.strerror})"
+
+
 def _read(index: Path, judgement: Judgement) -> list[Any]:
     fix = f"write {INDEX} as docs/clips.md describes it"
     try:
+        if _is_special(index):
+            judgement.add(str(index), SPECIAL, "a JSON list with one object for each clip", fix)
+            return []
         document = json.loads(index.read_bytes(), object_pairs_hook=_once)
     except FileNotFoundError:
         judgement.add(str(index), "no such file", "a JSON list with one object for each clip", fix)
     except UnicodeDecodeError:
         fix = "save it again in UTF-8"
         judgement.add(str(index), "text that is not in UTF-8", "JSON in UTF-8", fix)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         judgement.add(str(index), f"a file that is no JSON ({error})", "a JSON list of clips", fix)
     else:
         if isinstance(document, list) and document:
@@ -155,7 +171,11 @@ class _Judge:
                 "the name of a recording",
             )
             return None
-        self.object += f" ({file})"
+        odd = _odd(file, "Cc", "Cs")
+        self.object += f" ({_show(file) if odd else file})"
+        if odd:
+            self._add(f"a name with {odd}", "a name that a file can have and a report can show")
+            return None
         for key in sorted(given.keys() - set(KEYS)):
             self._add(f"the key {_show(key)}", f"keys out of {', '.join(KEYS)}")
         kind = SPEECH if given.get("kind") is None else given["kind"]
@@ -182,6 +202,9 @@ class _Judge:
         if not isinstance(text, str):
             self._add(f"text {_show(text)}", "what is said, or null where nobody has typed it")
             return None
+        if _odd(text, "Cs"):
+            self._add(f"text with {_odd(text, 'Cs')}", "what is said, in whole characters")
+            return None
         if kind == SILENCE:
             self._add(f"text {_show(text)} for a silence", "text null: nobody speaks in a silence")
         elif not any(letter.isalnum() for letter in text):
@@ -205,6 +228,9 @@ class _Judge:
 
     def _model(self, model: Any) -> str | None:
         if model is None:
+            return None
+        if isinstance(model, str) and _odd(model, "Cs"):
+            self._add(f"model with {_odd(model, 'Cs')}", "the name of a repository, or null")
             return None
         if isinstance(model, str) and model:
             return model
@@ -249,6 +275,9 @@ class _Judge:
 def _not_audio(path: Path) -> Iterator[str]:
     """What a file is instead of a recording; nothing for one that begins like one."""
     try:
+        if _is_special(path):
+            yield SPECIAL
+            return
         with path.open("rb") as stream:
             head = stream.read(512)
     except FileNotFoundError:
@@ -275,13 +304,35 @@ def _alike(path: Path) -> str:
     """A hint at a name that looks the same: macOS takes Korean letters apart in names of files."""
     wanted = unicodedata.normalize("NFC", path.name)
     folder = path.parent
-    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        # Whose names nobody can list can have no name alike.
+        names = []
     if any(unicodedata.normalize("NFC", name) == wanted for name in names):
         return ", but one whose name looks the same in another Unicode form (NFC and NFD)"
     near = [name for name in names if name.lower() == path.name.lower()]
     return f", but one named {near[0]}" if near else ""
 
 
+def _is_special(path: Path) -> bool:
+    """Whether a path is something that may never end, or wait for ever, when it is read."""
+    mode = path.stat().st_mode
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _odd(text: str, *categories: str) -> str:
+    """The first character of one of Unicode's categories, as words; empty where there is none.
+
+    Half a surrogate pair is no character: no file can be named so, and no report be written.
+    """
+    odd = [letter for letter in text if unicodedata.category(letter) in categories]
+    return f"the character U+{ord(odd[0]):04X}" if odd else ""
+
+
 def _show(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+    except RecursionError:
+        return "a value of too many levels to be shown"
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}..."

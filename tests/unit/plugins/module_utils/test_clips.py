@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,67 @@ def test_a_directory_that_is_none_is_named(tmp_path: Path) -> None:
     )
     (sentence,) = complaints(tmp_path)
     assert sentence.startswith(f"{tmp_path}/clips.json: found no such file; needed a JSON list")
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"[" * 200_000, "a file that is no JSON (maximum recursion depth exceeded"),
+        (rb'[{"file": "a\u0000.wav"}]', r'("a\u0000.wav"): found a name with the character U+0000'),
+        (rb'[{"file": "\ud800.wav"}]', r"found a name with the character U+D800; needed a name"),
+        (rb'[{"file": "order.wav", "text": "\ud83d"}]', "found text with the character U+D83D"),
+        (rb'[{"file": "order.wav", "model": "\ud83d"}]', "found model with the character U+D83D"),
+        (rb'[{"file": "order.wav", "\ud83d": 1}]', r'found the key "\ud83d"; needed keys'),
+        (rb'[{"file": "order.wav", "text": ["\ud83d"]}]', r'found text ["\ud83d"]; needed what'),
+    ],
+)
+def test_what_no_file_and_no_report_can_hold_is_named(
+    tmp_path: Path, content: bytes, found: str
+) -> None:
+    write(tmp_path)
+    (tmp_path / "clips.json").write_bytes(content)
+    (sentence,) = complaints(tmp_path)
+    assert found in sentence
+    sentence.encode("utf-8")
+
+
+def test_a_value_of_very_many_levels_is_named(tmp_path: Path) -> None:
+    """As deep as it can still be read, it may be too deep to be shown."""
+    write(tmp_path)
+    for levels in (900, 940, 980, 990):
+        deep = b"[" * levels + b"]" * levels
+        (tmp_path / "clips.json").write_bytes(b'[{"file": "order.wav", "text": ' + deep + b"}]")
+        assert len(complaints(tmp_path)) == 1
+
+
+def test_what_waits_for_a_writer_is_not_opened(tmp_path: Path) -> None:
+    write(tmp_path, {"file": "order.wav"})
+    (tmp_path / "order.wav").unlink()
+    os.mkfifo(tmp_path / "order.wav")
+    (sentence,) = complaints(tmp_path)
+    assert "found a special file; needed a recording" in sentence
+    (tmp_path / "clips.json").unlink()
+    os.mkfifo(tmp_path / "clips.json")
+    (sentence,) = complaints(tmp_path)
+    assert "clips.json: found a special file; needed a JSON list" in sentence
+
+
+def test_a_place_that_may_not_be_looked_into_is_named(tmp_path: Path) -> None:
+    name = "a" * 300
+    (sentence,) = complaints(tmp_path / name)
+    assert "found a directory that cannot be read (File name too long)" in sentence
+    (sentence,) = complaints(write(tmp_path, {"file": f"{name}.wav"}))
+    assert "found a file that cannot be read (File name too long)" in sentence
+
+
+def test_what_lies_beside_the_clips_is_no_matter(tmp_path: Path) -> None:
+    write(tmp_path, {"file": "raw/order.wav"})
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "gone").symlink_to("nowhere")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "order.wav").rename(tmp_path / "elsewhere" / "order.wav")
+    (tmp_path / "raw").symlink_to("elsewhere")
+    assert complaints(tmp_path) == []
 
 
 def test_names_must_differ_in_whatever_directory(tmp_path: Path) -> None:
