@@ -10,7 +10,9 @@ from functools import cache
 
 from ansible_collections.stt.engine.plugins.module_utils import (
     _check_words_end,
+    _check_words_failed,
     _check_words_found,
+    _check_words_heard,
     _check_words_host,
     _check_words_image,
     _check_words_model,
@@ -22,6 +24,8 @@ KOREAN: dict[str, str] = {
     **_check_words_model.KOREAN,
     **_check_words_end.KOREAN,
     **_check_words_found.KOREAN,
+    **_check_words_failed.KOREAN,
+    **_check_words_heard.KOREAN,
 }
 HOLE = re.compile(r"\{([a-z]+)\}")
 UNITS = ("B", "kB", "MB", "GB")
@@ -33,8 +37,10 @@ HOLES = {
         ("doing", "formats", "kind", "names", "others", "paths", "quantizations", "what", "why"),
         ".+?",
     ),
-    "versions": ".+?",
+    **dict.fromkeys(("recording", "versions", "whose"), ".+?"),
 }
+# What one sentence says of several things.
+SEPARATOR = "; "
 # What a command wrote may be told as found; nobody has translated that.
 LONGEST = 2000
 
@@ -62,8 +68,15 @@ def in_korean(sentence: str) -> str | None:
     for pattern, korean in _patterns():
         found = pattern.fullmatch(sentence)
         if found:
-            return korean.format(**found.groupdict())
+            return korean.format(
+                **{name: _inside(text) for name, text in found.groupdict().items()}
+            )
     return None
+
+
+def _inside(text: str) -> str:
+    """What stood in a hole: sentences of their own there are told in Korean as well."""
+    return SEPARATOR.join(in_korean(part) or part for part in text.split(SEPARATOR))
 
 
 def _is_name(word: str) -> bool:

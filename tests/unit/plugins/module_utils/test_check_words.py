@@ -128,6 +128,31 @@ def _stated(value: Any) -> Iterator[tuple[str, str]]:
             yield from _stated(item)
 
 
+# Which argument of a call says what was found; of a class or a function of the checks.
+FOUND = {"require": 1, "failed": 0, "skipped": 0, "passed": 0, "CheckFailedError": 0}
+
+
+def found_in(path: Path) -> Iterator[str]:
+    """What a file of checks says that it found; a run's values are left open."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {
+        node.targets[0].id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            at = FOUND.get(node.func.id)
+            if at is not None and len(node.args) > at:
+                argument = node.args[at]
+                bodies = (
+                    [argument.body, argument.orelse]
+                    if isinstance(argument, ast.IfExp)
+                    else [argument]
+                )
+                yield from (_text(body, constants) for body in bodies)
+
+
 def unknown(sentences: Iterator[str]) -> list[str]:
     return sorted({sentence for sentence in sentences if in_korean(sentence) is None})
 
@@ -152,6 +177,25 @@ def test_every_check_of_the_roles_is_told_in_korean() -> None:
 @pytest.mark.parametrize("path", sorted(CHECKS.glob("*.py")), ids=lambda path: path.stem)
 def test_whatever_else_a_check_advises_is_told_in_korean(path: Path) -> None:
     assert not unknown(said_in(path, ("fix",)))
+
+
+JUDGES = sorted(path for path in CHECKS.glob("*.py") if re.match(r"r\d_|service_", path.name))
+
+
+@pytest.mark.parametrize("path", JUDGES, ids=lambda path: path.stem)
+def test_whatever_a_check_finds_is_told_in_korean(path: Path) -> None:
+    assert not unknown(found_in(path))
+
+
+def test_what_several_sentences_say_of_one_thing_is_told_in_korean() -> None:
+    wrong = "order.flac gave 'a, b' for 'c', CER 0.5 above 0.2; x.wav gave no text"
+    assert translated(f"3 of 20 clips are wrong: {wrong}", "ko") == (
+        "음성 파일 20개 중 3개가 틀림: "
+        "order.flac: 'c' 대신 'a, b', 문자 오류율(CER) 0.5로 한도 0.2 초과; "
+        "x.wav: 문장이 나오지 않음"
+    )
+    many = "7 files differ: a.bin, b.bin, c.bin and 4 more"
+    assert translated(many, "ko") == "다른 파일 7개: a.bin, b.bin, c.bin 외 4개"
 
 
 @pytest.mark.parametrize(
