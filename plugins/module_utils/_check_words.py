@@ -16,6 +16,7 @@ from ansible_collections.stt.engine.plugins.module_utils import (
     _check_words_host,
     _check_words_image,
     _check_words_model,
+    _check_words_planted,
 )
 
 KOREAN: dict[str, str] = {
@@ -26,6 +27,7 @@ KOREAN: dict[str, str] = {
     **_check_words_found.KOREAN,
     **_check_words_failed.KOREAN,
     **_check_words_heard.KOREAN,
+    **_check_words_planted.KOREAN,
 }
 HOLE = re.compile(r"\{([a-z]+)\}")
 UNITS = ("B", "kB", "MB", "GB")

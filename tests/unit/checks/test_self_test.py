@@ -25,6 +25,7 @@ from stt_checks.registry import Check
 from stt_checks.self_test import SelfTest, all_controls, document_of, without_control
 from stt_checks.settings import Conversion, Expected, Settings, load_settings
 
+from ansible_collections.stt.engine.plugins.module_utils._check_words import in_korean
 from tests.unit.model_files import safetensors, source_tensors, write_ctranslate2
 
 SERVICE = "R5.7/service_transcribes"
@@ -117,6 +118,14 @@ def table() -> str:
         f"| {name} | {'; '.join(dict.fromkeys(said))} |" for name, said in sorted(rows.items())
     ]
     return "\n".join(["| check | planted |", "|---|---|", *lines, ""])
+
+
+def test_whatever_is_planted_is_told_in_korean() -> None:
+    planted = {
+        control.planted_for(key) for control in all_controls(planned()) for key in control.gates
+    }
+    parts = {part for said in planted for part in said.split("; ")}
+    assert not [part for part in sorted(parts) if in_korean(part) is None]
 
 
 def test_the_page_names_what_is_planted_for_each_gate() -> None:
