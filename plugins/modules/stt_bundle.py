@@ -49,6 +49,20 @@ options:
     type: list
     elements: str
     default: []
+  files:
+    description:
+      - Paths below O(path) of the only files to pack. Whatever else lies there is not looked at,
+        and O(exclude) does not count.
+      - A link on the way to such a file is followed, and the file is packed under the path that is
+        given here.
+    type: list
+    elements: str
+  private:
+    description:
+      - Keep what is packed from other users of this machine. The bundle gets the mode V(0600), and
+        O(dest) gets V(0700).
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -144,8 +158,8 @@ def is_excluded(relative: PurePosixPath, patterns: list[str]) -> bool:
     return False
 
 
-def members(root: Path, exclude: list[str]) -> list[Member]:
-    """The files to pack, sorted by their path in the bundle."""
+def members(root: Path, exclude: list[str], files: list[str] | None = None) -> list[Member]:
+    """The files to pack, sorted by their path in the bundle; of ``files``, where it is given."""
     if not root.is_dir():
         raise SttError(
             f"bundle source {root}",
@@ -153,7 +167,12 @@ def members(root: Path, exclude: list[str]) -> list[Member]:
             needed="a directory",
             fix="give the directory to pack in path",
         )
-    found = list(_walk(root, PurePosixPath(), exclude))
+    if files is not None:
+        found = list(
+            {member.name: member for member in (_named(root, one) for one in files)}.values()
+        )
+    else:
+        found = list(_walk(root, PurePosixPath(), exclude))
     if not found:
         raise SttError(
             f"bundle source {root}",
@@ -172,10 +191,25 @@ def _walk(root: Path, below: PurePosixPath, exclude: list[str]) -> Iterator[Memb
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(root, relative, exclude)
         elif entry.is_file():
-            mode = 0o755 if entry.stat().st_mode & 0o100 else 0o644
-            yield Member(str(relative), Path(entry.path), mode)
+            yield _member(str(relative), Path(entry.path))
         else:
             raise _refused(Path(entry.path))
+
+
+def _named(root: Path, name: str) -> Member:
+    relative = PurePosixPath(name)
+    if relative.is_absolute() or ".." in relative.parts or not (root / relative).is_file():
+        raise SttError(
+            f"bundle member {root / relative}",
+            found="no file below the directory to pack",
+            needed="paths of files below path",
+            fix="correct files",
+        )
+    return _member(str(relative), root / relative)
+
+
+def _member(name: str, source: Path) -> Member:
+    return Member(name, source, 0o755 if source.stat().st_mode & 0o100 else 0o644)
 
 
 def _refused(path: Path) -> SttError:
@@ -190,9 +224,15 @@ def _refused(path: Path) -> SttError:
     )
 
 
-def pack(root: Path, bundle_format: str, exclude: list[str], output: IO[bytes]) -> list[str]:
+def pack(
+    root: Path,
+    bundle_format: str,
+    exclude: list[str],
+    output: IO[bytes],
+    files: list[str] | None = None,
+) -> list[str]:
     """Write the bundle to a binary stream and return the names of the packed files."""
-    chosen = members(root, exclude)
+    chosen = members(root, exclude, files)
     names = [member.name for member in chosen]
     if bundle_format == "pyz":
         if "__main__.py" not in names:
@@ -239,7 +279,15 @@ def _pack_zip(chosen: list[Member], output: IO[bytes]) -> None:
 
 
 def bundle(
-    *, path: Path, dest: Path, name: str, bundle_format: str, exclude: list[str], check_mode: bool
+    *,
+    path: Path,
+    dest: Path,
+    name: str,
+    bundle_format: str,
+    exclude: list[str],
+    check_mode: bool,
+    files: list[str] | None = None,
+    private: bool = False,
 ) -> dict[str, Any]:
     """Pack the directory unless its bundle is there already; returns the module's result."""
     if "/" in name or not name:
@@ -251,7 +299,7 @@ def bundle(
         )
     packed = io.BytesIO()
     try:
-        names = pack(path, bundle_format, exclude, packed)
+        names = pack(path, bundle_format, exclude, packed, files)
     except OSError as exc:
         raise SttError(
             f"bundle member {exc.filename or path}",
@@ -262,20 +310,35 @@ def bundle(
     content = packed.getvalue()
     digest = sha256_hex(content)
     file = dest / f"{name}-{digest[:12]}.{bundle_format}"
-    changed = not (file.is_file() and sha256_file(file) == digest)
+    mode = 0o600 if private else 0o755 if bundle_format == "pyz" else 0o644
+    changed = not _is_kept(file, digest, private)
     if changed and not check_mode:
-        mode = 0o755 if bundle_format == "pyz" else 0o644
-        try:
-            dest.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, content, mode=mode)
-        except OSError as exc:
-            raise SttError(
-                f"bundle directory {dest}",
-                found=exc.strerror or str(exc),
-                needed="a directory that can be written",
-                fix="choose another dest or mend its permissions",
-            ) from exc
+        _keep(file, content, mode, private)
     return {"changed": changed, "digest": digest, "file": str(file), "files": names}
+
+
+def _is_kept(file: Path, digest: str, private: bool) -> bool:
+    """Whether the bundle is there, and kept from others where it is to be."""
+    if not file.is_file() or sha256_file(file) != digest:
+        return False
+    return not private or not any(one.stat().st_mode & 0o077 for one in (file, file.parent))
+
+
+def _keep(file: Path, content: bytes, mode: int, private: bool) -> None:
+    dest = file.parent
+    try:
+        dest.mkdir(parents=True, exist_ok=True)
+        if private:
+            # What earlier runs have left in it is of the same kind.
+            dest.chmod(0o700)
+        write_atomically(file, content, mode=mode)
+    except OSError as exc:
+        raise SttError(
+            f"bundle directory {dest}",
+            found=exc.strerror or str(exc),
+            needed="a directory that can be written",
+            fix="choose another dest or mend its permissions",
+        ) from exc
 
 
 def main() -> None:
@@ -287,6 +350,8 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "format": {"type": "str", "choices": ["tar", "pyz"], "default": "tar"},
             "exclude": {"type": "list", "elements": "str", "default": []},
+            "files": {"type": "list", "elements": "str"},
+            "private": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -299,6 +364,8 @@ def main() -> None:
             bundle_format=params["format"],
             exclude=params["exclude"],
             check_mode=module.check_mode,
+            files=params["files"],
+            private=params["private"],
         )
     except SttError as error:
         module.fail_json(**error.result())

@@ -7,9 +7,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from pathlib import Path
 
-from tests.integration.controller import Controller
+from tests.integration.controller import CHECKOUT, Controller
 
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
 SAID = "주문한 상품이 아직 오지 않았습니다."
@@ -48,3 +49,44 @@ def test_clips_are_read_as_the_checks_read_them(tmp_path: Path) -> None:
             "timeout": 120,
         }
     ]
+
+
+def test_a_set_carries_what_it_lists_and_nobody_else_may_read_it(tmp_path: Path) -> None:
+    controller = Controller(tmp_path)
+    clips, root, cache = tmp_path / "녹음", tmp_path / "stt", tmp_path / "cache"
+    (tmp_path / "nas").mkdir()
+    (tmp_path / "nas" / "주문.wav").write_bytes(WAV)
+    clips.mkdir()
+    (clips / "raw").symlink_to("../nas")
+    (clips / "private.wav").write_bytes(WAV)
+    os.mkfifo(clips / "fifo")
+    (clips / "clips.json").write_text(json.dumps([{"file": "raw/주문.wav"}]))
+    # As an earlier version has left it, open to everybody.
+    (root / "clips" / "0123456789ab").mkdir(parents=True)
+    (root / "clips").chmod(0o755)
+    carry = {
+        "ansible.builtin.include_tasks": str(CHECKOUT / "roles/model_check/tasks/clips.yml"),
+        "vars": {
+            "model_check_clips": str(clips),
+            "model_check_root": str(root),
+            "model_check_cache": str(cache),
+        },
+    }
+    first = controller.run(carry)
+    assert first.rc == 0, first.output
+    assert first.recap["failed"] == first.recap["ignored"] == 0
+    (carried,) = (path for path in (root / "clips").iterdir() if path.name != "0123456789ab")
+    files = sorted(str(path.relative_to(carried)) for path in carried.rglob("*") if path.is_file())
+    assert files == ["clips.json", "raw/주문.wav"]
+    packed = cache / "clips" / f"clips-{carried.name}.tar"
+    modes = [path.stat().st_mode & 0o777 for path in (root / "clips", cache / "clips", packed)]
+    assert modes == [0o700, 0o700, 0o600]
+    # Inside a container the set is all that there is, and its user has to read it.
+    assert carried.stat().st_mode & 0o777 == 0o755
+    assert (carried / "raw" / "주문.wav").stat().st_mode & 0o777 == 0o644
+    os.utime(carried, (1, 1))
+    again = controller.run(carry)
+    assert again.rc == 0, again.output
+    # What keeps the results for this test, and nothing else.
+    assert again.recap["changed"] == 1
+    assert carried.stat().st_mtime > 1

@@ -165,6 +165,42 @@ def test_tar_holds_the_files_and_dereferences_links(tmp_path: Path) -> None:
     assert not (tmp_path / "unpacked/docs").exists()
 
 
+def test_named_files_alone_are_packed_whatever_lies_beside_them(tmp_path: Path) -> None:
+    source = make_source(tmp_path / "source")
+    (source / "elsewhere").symlink_to("docs")
+    os.mkfifo(source / "pipe")
+    names = ["pkg/run.sh", "elsewhere/notes.txt", "./pkg/run.sh"]
+    packed = make(source, tmp_path / "out", files=names)
+    assert packed["files"] == ["elsewhere/notes.txt", "pkg/run.sh"]
+    with tarfile.open(packed["file"]) as archive:
+        assert archive.getnames() == ["elsewhere", "pkg", "elsewhere/notes.txt", "pkg/run.sh"]
+        assert all(not one.issym() for one in archive)
+
+
+@pytest.mark.parametrize("name", ["absent", "pkg", "../outside", "/etc/passwd", "pipe"])
+def test_what_is_no_file_below_the_directory_cannot_be_named(tmp_path: Path, name: str) -> None:
+    source = make_source(tmp_path / "source")
+    (tmp_path / "outside").write_text("x")
+    os.mkfifo(source / "pipe")
+    with pytest.raises(SttError, match="found no file below the directory to pack"):
+        make(source, tmp_path / "out", files=["pkg/run.sh", name])
+
+
+def test_a_private_bundle_is_closed_to_others_and_stays_so(tmp_path: Path) -> None:
+    source, out = make_source(tmp_path / "source"), tmp_path / "out"
+    # As an earlier version has left it.
+    left = Path(make(source, out)["file"])
+    assert left.stat().st_mode & 0o777 == 0o644
+    assert make(source, out, private=True, check_mode=True)["changed"]
+    assert left.stat().st_mode & 0o777 == 0o644
+    assert make(source, out, private=True)["changed"]
+    assert (left.stat().st_mode & 0o777, out.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert not make(source, out, private=True)["changed"]
+    out.chmod(0o755)
+    assert make(source, out, private=True)["changed"]
+    assert not make(source, out, private=True)["changed"]
+
+
 def test_pyz_runs_and_zip_tools_accept_it(tmp_path: Path) -> None:
     packed = make(make_source(tmp_path / "source"), tmp_path / "out", bundle_format="pyz")
     ran = subprocess.run([sys.executable, packed["file"]], check=True, capture_output=True)
