@@ -8,9 +8,12 @@ from __future__ import annotations
 # English to Korean; what stands in braces is taken over as it is.
 KOREAN = {
     "no test container left on the host": "서버에 남은 테스트 컨테이너가 없음",
-    "Another run may be checking now; wait for it, or remove the container with docker rm -f.": (
-        "다른 실행이 검사 중일 수 있습니다. 끝나기를 기다리거나 docker rm -f로 컨테이너를 "
-        "삭제하십시오."
+    (
+        "Another run of this release may be checking there: run again when it has ended. Only "
+        "where there is none, remove the container with docker rm --force."
+    ): (
+        "이 릴리스를 검사하는 다른 실행이 있을 수 있습니다. 그것이 끝난 뒤 다시 실행하십시오. 그런 "
+        "실행이 없을 때만 docker rm --force로 컨테이너를 삭제하십시오."
     ),
     "the logs of build, download, conversion and checks, none of them empty": (
         "비어 있지 않은 빌드, 다운로드, 변환, 검사 로그"
