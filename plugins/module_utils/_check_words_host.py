@@ -210,8 +210,8 @@ KOREAN = {
         "Bring the inputs back to what is locked, or accept what moved with -e "
         "release_lock_update=true."
     ): ("입력을 잠금 파일대로 되돌리거나, 바뀐 내용을 -e release_lock_update=true로 승인하십시오."),
-    "only our own superseded images, models and staging are removed": (
-        "이 도구가 만든 이전 이미지, 모델, 임시 파일만 삭제"
+    "only our own superseded images, models, clips and staging are removed": (
+        "이 도구가 만든 이전 이미지, 모델, 녹음, 임시 파일만 삭제"
     ),
     "a package lock for {kind}": "{kind}의 패키지 잠금 파일",
     (

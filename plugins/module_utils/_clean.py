@@ -1,7 +1,7 @@
 # Copyright (c) stt.engine contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which of our own images, models and staging directories nothing needs any more."""
+"""Which of our own images, models, clips and staging directories nothing needs any more."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from ansible_collections.stt.engine.plugins.module_utils._model_manifest import 
 RECORD = "release.json"
 # What only our own modules name a directory: a commit, or a conversion of it.
 _NAME = re.compile(r"[0-9a-f]{40}(-ct2-[a-z0-9_]+-[0-9a-f]{12})?")
+_SET_OF_CLIPS = re.compile(r"[0-9a-f]{12}")
+DAY = 86400.0
 
 
 @dataclass(frozen=True)
@@ -202,9 +204,30 @@ def superseded_models(
     return found, sorted(left)
 
 
+def superseded_clips(clips: Path, containers: Iterable[Mapping[str, Any]] = ()) -> list[Superseded]:
+    """Sets of clips that no run used for a day and no container has; the newest stays.
+
+    A run marks its set as it begins, so that another one at the same time leaves it alone.
+    """
+    mounted = mounted_sources(containers)
+    sets = sorted(
+        (
+            (path.stat().st_mtime, path)
+            for path in clips.glob("*")
+            if _SET_OF_CLIPS.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+        ),
+        reverse=True,
+    )
+    return [
+        Superseded("clips", str(path), tree_bytes(path), "of an earlier run")
+        for used, path in sets[1:]
+        if used < time.time() - DAY and not _in_use(str(path), mounted)
+    ]
+
+
 def abandoned_staging(staging: Path, days: float) -> list[Superseded]:
     """Staging directories in which nothing was written for some days."""
-    limit = time.time() - days * 86400
+    limit = time.time() - days * DAY
     found = []
     for path in sorted(staging.glob("*")):
         if path.is_symlink() or not path.is_dir():

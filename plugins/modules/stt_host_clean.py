@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: stt_host_clean
 version_added: 0.1.0
-short_description: Remove our own superseded images, models and staging directories
+short_description: Remove our own superseded images, models, clips and staging directories
 description:
   - Removes images that were built by a job below O(root), models and abandoned staging directories
     there, when no kept release and no container uses them.
@@ -17,6 +17,8 @@ description:
     however old they are. So does every model that a container has mounted.
   - The newest image, and the newest of each model and quantization, that were made but never sealed
     stay too, because the next run can go on from them.
+  - Of the sets of clips that were carried to O(root), the newest stays, and each that a run used
+    within a day.
   - A model is removed only when the manifest that our modules write lies beside it. Nothing else
     is ever removed; no C(prune) command is run.
 options:
@@ -42,6 +44,12 @@ options:
     description: How many days a staging directory must be untouched before it is removed.
     type: float
     default: 7.0
+  only:
+    description: What is looked for; the rest is left as it is.
+    type: list
+    elements: str
+    choices: [image, model, clips, staging]
+    default: [image, model, clips, staging]
 attributes:
   check_mode:
     support: full
@@ -72,7 +80,7 @@ removed:
   elements: dict
   contains:
     kind:
-      description: V(image), V(model) or V(staging).
+      description: V(image), V(model), V(clips) or V(staging).
       type: str
       returned: always
     name:
@@ -126,6 +134,7 @@ from ansible_collections.stt.engine.plugins.module_utils._clean import (
     built_below,
     kept_records,
     read_records,
+    superseded_clips,
     superseded_images,
     superseded_models,
 )
@@ -133,6 +142,8 @@ from ansible_collections.stt.engine.plugins.module_utils._docker_cli import Dock
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._model_manifest import manifest_path
 from ansible_collections.stt.engine.plugins.module_utils._store import remove_tree
+
+KINDS = ("image", "model", "clips", "staging")
 
 
 def remove(found: Superseded, docker: DockerCli, root: Path) -> None:
@@ -147,6 +158,30 @@ def remove(found: Superseded, docker: DockerCli, root: Path) -> None:
     if found.kind == "model":
         # Last: what an interruption leaves of the directory is still known as ours.
         manifest_path(path).unlink()
+
+
+def superseded(
+    parameters: dict[str, Any], docker: DockerCli
+) -> tuple[list[Superseded], list[str], list[str]]:
+    """What can go, the directories that only look like ours, and the releases that stay."""
+    root, keep, only = Path(parameters["root"]), parameters["keep_releases"], parameters["only"]
+    # Also what somebody started under labels of his own.
+    containers = docker.containers(label="")
+    found: list[Superseded] = []
+    left: list[str] = []
+    records = read_records(root / "releases") if {"image", "model"} & set(only) else []
+    if "image" in only:
+        images = built_below(docker.images(), root / "jobs")
+        found += superseded_images(images, containers, records, keep, parameters["keep_images"])
+    if "model" in only:
+        models, left = superseded_models(root / "models", records, keep, containers)
+        found += models
+    if "clips" in only:
+        found += superseded_clips(root / "clips", containers)
+    if "staging" in only:
+        found += abandoned_staging(root / "staging", parameters["staging_days"])
+    kept = [record.release for record in kept_records(records, keep, containers)]
+    return found, left, kept
 
 
 def clean(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -169,26 +204,11 @@ def clean(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             needed="at least 1: the image to go back to",
             fix="set engine_image_keep to 1 or more",
         )
-    records = read_records(root / "releases")
-    # Also what somebody started under labels of his own.
-    containers = docker.containers(label="")
-    models, left = superseded_models(root / "models", records, keep, containers)
-    found = [
-        *superseded_images(
-            built_below(docker.images(), root / "jobs"),
-            containers,
-            records,
-            keep,
-            parameters["keep_images"],
-        ),
-        *models,
-        *abandoned_staging(root / "staging", parameters["staging_days"]),
-    ]
+    found, left, kept = superseded(parameters, docker)
     if not check_mode:
         for one in found:
             remove(one, docker, root)
     removed = [vars(one) for one in found]
-    kept = [record.release for record in kept_records(records, keep, containers)]
     total = sum(one.bytes for one in found)
     without = f"; left, because no manifest is beside it: {', '.join(left)}" if left else ""
     return {
@@ -201,7 +221,7 @@ def clean(parameters: dict[str, Any], check_mode: bool) -> dict[str, Any]:
                 "id": "R1.3",
                 "name": "own_superseded_removed",
                 "status": "passed",
-                "expected": "only our own superseded images, models and staging are removed",
+                "expected": "only our own superseded images, models, clips and staging are removed",
                 "found": f"{len(found)} removed, {total} bytes; kept releases: "
                 f"{', '.join(kept) or 'none yet'}{without}",
                 "fix": "",
@@ -225,6 +245,12 @@ def main() -> None:
             "keep_releases": {"type": "int", "default": 2},
             "keep_images": {"type": "int", "default": 2},
             "staging_days": {"type": "float", "default": 7.0},
+            "only": {
+                "type": "list",
+                "elements": "str",
+                "choices": list(KINDS),
+                "default": list(KINDS),
+            },
         },
         supports_check_mode=True,
     )

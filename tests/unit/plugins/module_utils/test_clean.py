@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -24,6 +25,7 @@ from ansible_collections.stt.engine.plugins.module_utils._clean import (
     built_below,
     kept_records,
     read_records,
+    superseded_clips,
     superseded_images,
     superseded_models,
     tree_bytes,
@@ -218,6 +220,70 @@ def test_staging_is_abandoned_only_when_nothing_in_it_was_written_for_days(tmp_p
     assert [Path(one.name).name for one in abandoned_staging(tmp_path, days=7)] == ["old"]
 
 
+def set_of_clips(clips: Path, name: str, hours: float) -> Path:
+    """A set that was used so many hours ago."""
+    path = clips / name
+    path.mkdir(parents=True)
+    (path / "order.wav").write_bytes(b"RIFF")
+    used = time.time() - hours * 3600
+    os.utime(path, (used, used))
+    return path
+
+
+def test_clips_go_that_are_neither_the_newest_nor_used_of_late(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    newest = set_of_clips(clips, "0123456789a0", 30)
+    old, mounted = (set_of_clips(clips, f"0123456789a{n}", 40 + n) for n in (1, 2))
+    for name in ("mine", "0123456789ab.bak", "0123456789abcdef"):
+        set_of_clips(clips, name, 99)
+    (clips / "0123456789ff").symlink_to(newest)
+    names = [Path(one.name) for one in superseded_clips(clips, [mounting("x", mounted)])]
+    assert names == [old]
+    # Another run, with other clips, is using its own at the moment.
+    of_now = set_of_clips(clips, "0123456789b0", 0.1)
+    of_late = set_of_clips(clips, "0123456789b1", 20)
+    found = superseded_clips(clips)
+    assert {one.name for one in found} == {str(newest), str(old), str(mounted)}
+    assert {(one.kind, one.bytes, one.reason) for one in found} == {
+        ("clips", 4, "of an earlier run")
+    }
+    assert of_now.is_dir()
+    assert of_late.is_dir()
+    assert superseded_clips(tmp_path / "none") == []
+
+
+def test_one_kind_alone_is_cleaned_where_it_is_asked_for(tmp_path: Path) -> None:
+    set_of_clips(tmp_path / "clips", "0123456789a0", 30)
+    old = set_of_clips(tmp_path / "clips", "0123456789a1", 40)
+    staged = set_of_clips(tmp_path / "staging", "model-x", 24 * 30)
+    os.utime(staged / "order.wav", (1, 1))
+    # A record that cannot be read stops what depends on it, and nothing else.
+    (tmp_path / "releases" / "x").mkdir(parents=True)
+    (tmp_path / "releases" / "x" / "release.json").write_text("{")
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\n")
+    docker.chmod(0o755)
+    given = {
+        "root": str(tmp_path),
+        "docker": str(docker),
+        "keep_releases": 2,
+        "keep_images": 2,
+        "staging_days": 7.0,
+    }
+    predicted = clean({**given, "only": ["clips"]}, check_mode=True)
+    assert old.is_dir()
+    assert clean({**given, "only": ["clips"]}, check_mode=False) == {
+        **predicted,
+        "checks": [{**predicted["checks"][0], "seconds": ANY}],
+    }
+    assert [one["name"] for one in predicted["removed"]] == [str(old)]
+    assert not old.exists()
+    assert staged.is_dir()
+    with pytest.raises(SttError, match="found a record that cannot be read"):
+        clean({**given, "only": ["model", "staging"]}, check_mode=False)
+    assert staged.is_dir()
+
+
 def test_what_vanishes_while_it_is_looked_at_is_no_error(tmp_path: Path) -> None:
     """A job replaces its map of finished chunks all the time."""
     staged = tmp_path / "model-x" / "maps"
@@ -272,6 +338,7 @@ def test_the_result_tells_what_was_left(tmp_path: Path) -> None:
         "keep_releases": 2,
         "keep_images": 2,
         "staging_days": 7.0,
+        "only": ["image", "model", "clips", "staging"],
     }
     result = clean(parameters, check_mode=False)
     assert (result["changed"], result["removed"], result["left"]) == (False, [], [str(bare)])
