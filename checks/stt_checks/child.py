@@ -12,16 +12,17 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable
 from typing import Any, NoReturn, TextIO
 
 from .outcome import CheckFailedError, Outcome
-from .registry import Check
+from .registry import Check, Progress
 from .settings import Settings
 
 PR_SET_PDEATHSIG = 1
 # What becomes of characters that no encoding can write: names of files may have such.
 UNWRITABLE = "backslashreplace"
+# By how many seconds a check's deadline is put off.
+MORE = "more_seconds"
 
 
 def perform(check: Check, settings: Settings, writer: int) -> NoReturn:
@@ -31,8 +32,11 @@ def perform(check: Check, settings: Settings, writer: int) -> NoReturn:
     def say(message: dict[str, Any]) -> None:
         write_all(writer, json.dumps(message).encode() + b"\n")
 
+    def progress(doing: str, seconds: float = 0.0, /) -> None:
+        say({"doing": doing, MORE: seconds})
+
     try:
-        outcome = _run_body(check, settings, lambda doing: say({"doing": doing}))
+        outcome = _run_body(check, settings, progress)
         sys.stdout.flush()
         sys.stderr.flush()
         say(
@@ -51,7 +55,7 @@ def perform(check: Check, settings: Settings, writer: int) -> NoReturn:
         os._exit(status)
 
 
-def _run_body(check: Check, settings: Settings, progress: Callable[[str], None]) -> Outcome:
+def _run_body(check: Check, settings: Settings, progress: Progress) -> Outcome:
     try:
         return check.run(settings, progress)
     except CheckFailedError as error:

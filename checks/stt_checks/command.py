@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import catalogue
-from .child import perform
+from .child import MORE, perform
 from .control import PLACE, SURROUNDINGS
 from .registry import Check
 from .self_test import SelfTest, document_of, without_control
@@ -72,7 +72,7 @@ def _run(settings: Settings, checks: Sequence[Check], command: Sequence[str]) ->
         _print(result)
 
     _print({"planned": [{"id": check.id, "name": check.name} for check in checks]})
-    supervisor = Supervisor(settings, command)
+    supervisor = Supervisor(settings, command, more=lambda seconds: _print({MORE: seconds}))
     supervisor.run(checks, emit)
     good = all(status in ("passed", "skipped") for status in statuses)
     _print(

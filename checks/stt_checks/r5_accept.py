@@ -16,6 +16,7 @@ from typing import Any
 from .baseline import keep, sha256_of
 from .clips import Clip
 from .error_rate import letters, normalise
+from .hearing_time import time_for
 from .lacks import lacking
 from .log_probability import NAME as LOG_PROBABILITY
 from .log_probability import doubts, sure
@@ -72,7 +73,7 @@ def transcripts_to_accept(settings: Settings, progress: Progress) -> Outcome:
     audio_seconds = 0.0
     started = time.monotonic()
     for clip in clips.unknown:
-        progress(f"transcribing {clip.path.name}")
+        progress(f"transcribing {clip.path.name}", time_for([clip]))
         # With the options of R5.5's other checks: none.
         found = listen(model, str(clip.path))
         audio_seconds += found.seconds

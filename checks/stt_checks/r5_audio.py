@@ -19,6 +19,8 @@ registry = Registry()
 
 RATE = 16000
 FRAMES = 3000
+# Of recordings of any length: an hour takes seconds.
+FOR_DECODING = 60.0
 NO_CLIPS = "no directory of clips was given"
 MEND_CLIPS = "mend the directory of clips as docs/clips.md describes it"
 NO_SPEECH = "there is no clip with speech"
@@ -61,7 +63,7 @@ def decode_formats(settings: Settings, progress: Progress) -> Outcome:
         return skipped(NO_CLIPS)
     seconds: dict[str, float] = {}
     for clip in clips.clips:
-        progress(f"decoding {clip.path.name}")
+        progress(f"decoding {clip.path.name}", FOR_DECODING)
         try:
             audio = decode(clip.path)
         except Exception as error:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .clips import Clip, load_clips
+from .hearing_time import FOR_A_WINDOW
 from .outcome import Outcome, failed, pairs, passed, require, skipped
 from .r5_audio import GIVE_SPEECH, NO_CLIPS, NO_SPEECH, RATE, decode
 from .r5_loads import load_faster_whisper, load_transformers
@@ -67,7 +68,7 @@ def encoder_agreement(settings: Settings, progress: Progress) -> Outcome:
     converted = load_faster_whisper(settings)
     cosines: dict[str, float] = {}
     for clip, (features, wanted) in pairs(chosen, references):
-        progress(f"encoding {clip.path.name} with faster-whisper")
+        progress(f"encoding {clip.path.name} with faster-whisper", FOR_A_WINDOW)
         cosines[clip.path.name] = encoder_cosine(converted, features, wanted)
     worst = lowest(cosines)
     require(worst >= _bound(settings), f"the cosine is {worst:.5f}", cosines=cosines)
@@ -119,7 +120,7 @@ def encode(
 
     outputs: list[tuple[Any, Any]] = []
     for clip in clips:
-        progress(f"encoding {clip.path.name} with transformers")
+        progress(f"encoding {clip.path.name} with transformers", FOR_A_WINDOW)
         made = processor(decode(clip.path), sampling_rate=RATE, return_tensors="pt").input_features
         with torch.no_grad():
             wanted = original.get_encoder()(made.to(original.device, original.dtype))[0]

@@ -18,6 +18,7 @@ from typing import Any
 from . import reference as references
 from .clips import Clip, Clips
 from .error_rate import edit_distance, plain
+from .hearing_time import FOR_A_WINDOW, time_for
 from .lacks import lacking
 from .memory import gpu_bytes, resident_bytes
 from .original import mel_bins
@@ -132,7 +133,7 @@ def reference_float32(settings: Settings, progress: Progress, clips: Clips) -> O
     texts: dict[str, str] = {}
     started = time.monotonic()
     for batch in batches(chosen, batch_size(settings, model.config)):
-        progress("transcribing " + ", ".join(clip.path.name for clip in batch))
+        progress("transcribing " + ", ".join(clip.path.name for clip in batch), time_for(batch))
         found, _seconds = generate(processor, model, batch)
         texts.update(pairs((clip.path.name for clip in batch), found))
     silent = [clip.path.name for clip in spoken if not plain(texts[clip.path.name])]
@@ -285,7 +286,7 @@ class _Comparison:
     def _hold_encoder_against(self, model: Any, reference: Reference) -> None:
         cosines: dict[str, float] = {}
         for clip, (features, output) in reference.encoded.items():
-            self.progress(f"encoding {clip}")
+            self.progress(f"encoding {clip}", FOR_A_WINDOW)
             cosines[clip] = encoder_cosine(model, features, output)
         worst = lowest(cosines)
         self.figures |= {"encoder_cosine": round(worst, 9), "cosines": cosines}
@@ -300,7 +301,8 @@ class _Comparison:
         timed = "long" if any(clip.kind == "long" for clip in chosen) else "speech"
         spoken_seconds = taken = 0.0
         for clip in chosen:
-            self.progress(f"transcribing {clip.path.name}")
+            # Once as in service, once as transformers is asked.
+            self.progress(f"transcribing {clip.path.name}", 2 * time_for([clip]))
             audio = decode(clip.path)
             started = time.monotonic()
             heard = listen(model, audio, task="transcribe", beam_size=BEAM_SIZE)

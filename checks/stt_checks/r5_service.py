@@ -13,6 +13,7 @@ from typing import Any
 from . import gpu_memory
 from .baseline import sha256_of
 from .clips import Clip, Clips, as_wanted
+from .hearing_time import time_for
 from .lacks import ANOTHER_ENGINE, lacking
 from .log_probability import NAME, certainty_of
 from .memory import gpu_bytes
@@ -166,8 +167,9 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
         audio_seconds = 0.0
         started = time.monotonic()
         for clip in chosen:
-            progress(f"transcribing {clip.path.name}")
-            answer = service.transcribe(clip.path.name, clip.path.read_bytes())
+            seconds = time_for([clip])
+            progress(f"transcribing {clip.path.name}", seconds)
+            answer = service.transcribe(clip.path.name, clip.path.read_bytes(), seconds)
             # A later proof may ask for this very recording again; a name can come to mean another.
             of = {"sha256": sha256_of(clip.path)}
             judged.append({**_judge(clip, answer, settings, texts.get(clip.path.name)), **of})

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from .clips import Clip, Clips
+from .hearing_time import LONG_SECONDS, seconds_of, time_for
 from .log_probability import NAME, sure
 from .outcome import Outcome, failed, passed
 from .r5_audio import RATE, decode
@@ -53,15 +54,16 @@ def expectation(settings: Settings) -> str:
 @with_clips
 def real_time_factor(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
     # A short one costs a whole window of 30 s, as much as a long one with that much speech.
-    chosen = spread(clips.of("long") or clips.spoken, MOST_CLIPS)
+    chosen = timed(clips)
     if not chosen:
         return no_speech()
     model = load_faster_whisper(settings)
-    progress("transcribing once before the clock starts")
-    listen(model, decode(shortest(clips.spoken).path), task="transcribe")
+    first = shortest(clips.spoken)
+    progress("transcribing once before the clock starts", time_for([first]))
+    listen(model, decode(first.path), task="transcribe")
     taken = audio_seconds = 0.0
     for clip in chosen:
-        progress(f"transcribing {clip.path.name}")
+        progress(f"transcribing {clip.path.name}", time_for([clip]))
         audio = decode(clip.path)
         started = time.monotonic()
         heard = listen(model, audio, task="transcribe")
@@ -86,6 +88,13 @@ def _doubtful(clip: Clip, heard: Heard) -> str:
     if not sure(heard.certainty):
         sentence += f" with a mean log-probability of {heard.certainty[NAME]:.2f}"
     return sentence
+
+
+def timed(clips: Clips) -> list[Clip]:
+    """The recordings that are timed: long ones, as none of hours is needed, or else short ones."""
+    long = clips.of("long")
+    chosen = [clip for clip in long if seconds_of(clip) <= LONG_SECONDS] or clips.of("speech")
+    return spread(chosen, MOST_CLIPS) if chosen or not long else [shortest(long)]
 
 
 def shortest(spoken: list[Clip]) -> Clip:

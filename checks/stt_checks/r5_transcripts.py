@@ -19,6 +19,7 @@ from .clips import (
     difference,
     load_clips,
 )
+from .hearing_time import time_for
 from .log_probability import LEAST_EACH, LEAST_MEDIAN, NAME, doubts, sure
 from .original import english_only
 from .outcome import CheckFailedError, Outcome, failed, first_few, pairs, passed, skipped
@@ -128,7 +129,7 @@ def _judge_all(
     judged: list[dict[str, Any]] = []
     audio_seconds = 0.0
     for clip in clips:
-        progress(f"transcribing {clip.path.name}")
+        progress(f"transcribing {clip.path.name}", time_for([clip]))
         heard = listen(model, str(clip.path), **options)
         audio_seconds += heard.seconds
         if clip.path.name in texts:
@@ -180,7 +181,7 @@ def heard_before(
         return found
     model = load()
     for clip in wanted:
-        progress(f"transcribing {clip.path.name} to compare with")
+        progress(f"transcribing {clip.path.name} to compare with", time_for([clip]))
         found[clip.path.name] = {BY_FASTER_WHISPER: listen(model, str(clip.path)).text}
     return found
 
@@ -205,7 +206,7 @@ def faster_whisper_silence(settings: Settings, progress: Progress, clips: Clips)
     seconds = 0.0
     started = time.monotonic()
     for clip in silent:
-        progress(f"transcribing {clip.path.name}")
+        progress(f"transcribing {clip.path.name}", time_for([clip]))
         # Large models invent words for silence; in service the voice detector stands before them.
         language, unknown = clip.language or "en", clip not in known
         heard = listen(model, str(clip.path), language=language, vad_filter=unknown)
@@ -235,7 +236,7 @@ def transformers_texts(settings: Settings, progress: Progress, clips: Clips) -> 
     seconds = 0.0
     started = time.monotonic()
     for batch in batches(clips.known, batch_size(settings, model.config)):
-        progress("transcribing " + ", ".join(clip.path.name for clip in batch))
+        progress("transcribing " + ", ".join(clip.path.name for clip in batch), time_for(batch))
         texts, duration = generate(processor, model, batch)
         seconds += duration
         judged += [clip.judge(text) for clip, text in pairs(batch, texts)]
@@ -275,7 +276,7 @@ def decoders_agree(settings: Settings, progress: Progress, clips: Clips) -> Outc
     converted = load_faster_whisper(settings)
     judged: list[dict[str, Any]] = []
     for clip, reference in pairs(chosen, wanted):
-        progress(f"transcribing {clip.path.name} with faster-whisper")
+        progress(f"transcribing {clip.path.name} with faster-whisper", time_for([clip]))
         heard = listen(converted, str(clip.path), beam_size=1, temperature=0.0)
         seconds += heard.seconds
         judged.append(agreement(clip, reference, heard))
@@ -329,7 +330,7 @@ def _transformers_texts(
     texts: list[str] = []
     seconds = 0.0
     for clip in clips:
-        progress(f"transcribing {clip.path.name} with transformers")
+        progress(f"transcribing {clip.path.name} with transformers", time_for([clip]))
         (text,), duration = generate(processor, model, [clip])
         texts.append(text)
         seconds += duration

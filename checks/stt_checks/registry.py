@@ -7,13 +7,19 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from .lacks import lacking
 from .outcome import Outcome
 from .settings import Settings
 
-Progress = Callable[[str], None]
+
+class Progress(Protocol):
+    """Says what a check is doing right now, and by how many seconds that puts off its deadline."""
+
+    def __call__(self, doing: str, seconds: float = 0.0, /) -> None: ...
+
+
 Body = Callable[[Settings, Progress], Outcome]
 
 
@@ -22,7 +28,8 @@ class Check:
     """One check: ``run`` gets the settings and a way to say what it is doing right now.
 
     ``imports`` are the heavy packages worth having loaded before the fork, and a check is skipped
-    in an image that need not have them; ``deadline`` is in seconds; ``cuda`` marks a check that
+    in an image that need not have them; ``deadline`` is in seconds, to
+    which come those of hearing each recording; ``cuda`` marks a check that
     touches the GPU where there is one: it then gets a fresh process, because CUDA does not survive
     a fork. ``part`` names the container that it belongs in where a phase has several.
     """

@@ -95,20 +95,16 @@ class ServiceProcess:
     def get(self, path: str) -> Answer:
         return self._request("GET", path, b"", {})
 
-    def transcribe(self, name: str, content: bytes, **fields: str) -> Answer:
-        """Post one recording as a form with the part ``file``."""
+    def transcribe(self, name: str, content: bytes, seconds: float = 0.0) -> Answer:
+        """Post one recording as a form with the part ``file``; it may take ``seconds`` more."""
         boundary = secrets.token_hex(16)
         form = "Content-Disposition: form-data; name="
-        parts = [
-            f'--{boundary}\r\n{form}"{key}"\r\n\r\n{value}\r\n'.encode()
-            for key, value in fields.items()
-        ]
         disposition = f'{form}"file"; filename="{name}"'
         kind = "Content-Type: application/octet-stream"
-        parts.append(f"--{boundary}\r\n{disposition}\r\n{kind}\r\n\r\n".encode() + content)
-        parts.append(f"\r\n--{boundary}--\r\n".encode())
+        head = f"--{boundary}\r\n{disposition}\r\n{kind}\r\n\r\n".encode()
+        body = head + content + f"\r\n--{boundary}--\r\n".encode()
         headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
-        return self._request("POST", "/transcribe", b"".join(parts), headers)
+        return self._request("POST", "/transcribe", body, headers, REQUEST_TIMEOUT + seconds)
 
     def watch(self, path: str, until: Callable[[Answer], bool], seconds: float) -> list[Answer]:
         """Ask again and again until an answer satisfies, the process ends or the time is over."""
@@ -163,8 +159,15 @@ class ServiceProcess:
     def tail(self) -> list[str]:
         return self.output().splitlines()[-LOG_LINES:]
 
-    def _request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=REQUEST_TIMEOUT)
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: dict[str, str],
+        timeout: float = REQUEST_TIMEOUT,
+    ) -> Answer:
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=timeout)
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()

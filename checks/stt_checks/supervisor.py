@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, NoReturn
 
-from .child import become_child, perform, write_all
+from .child import MORE, become_child, perform, write_all
 from .outcome import STATUSES, Outcome
 from .registry import Check
 from .settings import Settings, readable_size
@@ -55,18 +55,27 @@ class Ended:
     doing: str
     peak_bytes: int
     out_of_memory: bool
+    limit: float
 
 
 class Supervisor:
     """Runs a list of checks in order and emits one result for each."""
 
     def __init__(
-        self, settings: Settings, command: Sequence[str] | None = None, log: IO[str] | None = None
+        self,
+        settings: Settings,
+        command: Sequence[str] | None = None,
+        log: IO[str] | None = None,
+        more: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
-        """``command`` starts this program anew with the same settings, for checks that use CUDA."""
+        """``command`` starts this program anew with the same settings, for checks that use CUDA.
+
+        ``more`` is told of every time by which a check's deadline is put off.
+        """
         self.settings = settings
         self.command = command
         self.log = log or sys.stderr
+        self.more = more
         self.peak_bytes = 0
 
     def run(self, checks: Sequence[Check], emit: Emit) -> None:
@@ -95,7 +104,7 @@ class Supervisor:
         with tempfile.TemporaryFile() as output:
             ended = self._watch(check, output)
             text = _tail(output)
-        outcome = self._judge(check, ended)
+        outcome = self._judge(ended)
         evidence = {**outcome.evidence, "peak_memory_bytes": ended.peak_bytes}
         if outcome.status in ("failed", "error") and text:
             evidence["output"] = _excerpt(text)
@@ -122,28 +131,38 @@ class Supervisor:
                 os.execv(command[0], command)
             perform(check, self.settings, writer)
         os.close(writer)
-        deadline = time.monotonic() + self.deadline_of(check)
+        started, limit = time.monotonic(), self.deadline_of(check)
+
+        def deadline() -> float:
+            return started + limit
+
+        def more(seconds: float) -> None:
+            nonlocal limit
+            # One that somebody set holds for every check as it is.
+            if self.settings.deadline is None:
+                limit += seconds
+                self.more(seconds)
+
         try:
-            messages, timed_out = _listen(reader, pid, deadline)
+            messages, timed_out = _listen(reader, pid, deadline, more)
         finally:
             os.close(reader)
         if not timed_out:
-            timed_out = not _ends_before(pid, min(deadline, time.monotonic() + GRACE))
+            timed_out = not _ends_before(pid, min(deadline(), time.monotonic() + GRACE))
         # The group too: nothing that a check started may outlive it.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
         _pid, status, usage = os.wait4(pid, 0)
         outcome, doing = _read_messages(messages)
-        return Ended(
-            outcome, status, timed_out, doing, usage.ru_maxrss * 1024, _memory_kills() > kills
-        )
+        peak, killed = usage.ru_maxrss * 1024, _memory_kills() > kills
+        return Ended(outcome, status, timed_out, doing, peak, killed, limit)
 
-    def _judge(self, check: Check, ended: Ended) -> Outcome:
+    def _judge(self, ended: Ended) -> Outcome:
         while_doing = f" while {ended.doing}" if ended.doing else ""
         if ended.timed_out:
             return Outcome(
                 "error",
-                f"no end within the deadline of {self.deadline_of(check):g} s{while_doing}",
+                f"no end within the deadline of {ended.limit:g} s{while_doing}",
                 "look at the check's output for what it waited for, or raise "
                 "model_check_deadline_seconds",
             )
@@ -210,21 +229,23 @@ class _Helper:
         """The result of one check, or None when the helper is gone and the caller must run it."""
         if self.pid is None:
             return None
-        wait = self.supervisor.deadline_of(check) + 2 * GRACE
+        deadline = time.monotonic() + self.supervisor.deadline_of(check) + 2 * GRACE
         if self.first:
-            wait += IMPORT_DEADLINE
+            deadline += IMPORT_DEADLINE
             self.first = False
         try:
             os.write(self.requests, f"{self.checks.index(check)}\n".encode())
         except BrokenPipeError:
             self.close()
             return None
-        line = self._line(time.monotonic() + wait)
-        if line is None:
-            self.close()
-            return None
-        result: Result = json.loads(line)
-        return result
+        while (line := self._line(deadline)) is not None:
+            told: Result = json.loads(line)
+            if MORE not in told:
+                return told
+            deadline += told[MORE]
+            self.supervisor.more(told[MORE])
+        self.close()
+        return None
 
     def close(self) -> None:
         """End the helper and whatever it still runs."""
@@ -251,6 +272,11 @@ class _Helper:
 
     def _serve(self, requests: int, answers: int) -> NoReturn:
         status = 1
+
+        def say(message: Result) -> None:
+            write_all(answers, json.dumps(message).encode() + b"\n")
+
+        self.supervisor.more = lambda seconds: say({MORE: seconds})
         try:
             os.dup2(2, 1)
             faulthandler.enable(2)
@@ -267,30 +293,35 @@ class _Helper:
             gc.freeze()
             with os.fdopen(requests, "rb", buffering=0) as stream:
                 for line in stream:
-                    result = self.supervisor.execute(self.checks[int(line)])
-                    write_all(answers, json.dumps(result).encode() + b"\n")
+                    say(self.supervisor.execute(self.checks[int(line)]))
             status = 0
         finally:
             os._exit(status)
 
 
-def _listen(reader: int, pid: int, deadline: float) -> tuple[bytes, bool]:
+def _listen(
+    reader: int, pid: int, deadline: Callable[[], float], more: Callable[[float], None]
+) -> tuple[bytes, bool]:
     """Everything the child wrote, and whether the deadline came before its end.
 
     The child's end counts, not only that of its pipe: a process it left behind may hold that open.
+    ``more`` is told by how much each message puts the deadline off.
     """
-    data = b""
+    data = line = b""
     while True:
         ended = _ended(pid)
         ready, _w, _x = select.select([reader], [], [], 0 if ended else POLL)
         chunk = os.read(reader, 65536) if ready else b""
         data += chunk
+        *lines, line = (line + chunk).split(b"\n")
+        for seconds in filter(None, map(_more, lines)):
+            more(seconds)
         if ready and not chunk:
             return data, False
         if not chunk:
             if ended:
                 return data, False
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline():
                 return data, True
 
 
@@ -305,6 +336,16 @@ def _ends_before(pid: int, deadline: float) -> bool:
 
 def _ended(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _more(line: bytes) -> float:
+    """By how many seconds a message of a check puts its deadline off."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        # An end that came in the middle of one.
+        return 0.0
+    return float(message.get(MORE, 0.0))
 
 
 def _read_messages(data: bytes) -> tuple[Outcome | None, str]:

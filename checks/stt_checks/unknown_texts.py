@@ -18,15 +18,14 @@ from typing import Any
 
 from .clips import Clip, Clips
 from .error_rate import character_error_rate, plain
+from .hearing_time import LONG_SECONDS, seconds_of
 from .log_probability import certainty, sure
-from .r5_audio import RATE, decode
 from .settings import Settings
 
 # Two decoders of one model may part at a punctuation mark or a rare word, not more.
 AGREEMENT = 0.2
-# transformers takes up to a minute for each on two cores; a check has half an hour.
+# More of them would tell little more: what is wrong in a program is wrong for many clips.
 MOST_SHORT = 12
-LONG_SECONDS = 300.0
 FASTER_WHISPER = "faster-whisper"
 TRANSFORMERS = "transformers"
 HEARD = "heard.json"
@@ -60,7 +59,7 @@ def choose(clips: Clips) -> list[Clip]:
     long = [clip for clip in clips.unknown if clip.kind == "long"]
     if long:
         shortest = min(long, key=lambda clip: clip.path.stat().st_size)
-        if not chosen or _seconds(shortest) <= LONG_SECONDS:
+        if not chosen or seconds_of(shortest) <= LONG_SECONDS:
             chosen.append(shortest)
     return chosen
 
@@ -92,14 +91,6 @@ def format_of(path: Path) -> str:
     """The format of a recording as its name tells it: suffix, rate and channels."""
     named = [one.lower().replace(" ", "") for one in RATE_IN_NAME.findall(path.stem)]
     return " ".join([path.suffix.lower(), *named])
-
-
-def _seconds(clip: Clip) -> float:
-    try:
-        return len(decode(clip.path)) / RATE
-    except ModuleNotFoundError:
-        # Another engine may have nothing to decode it with; its own service has to take it.
-        return 0.0
 
 
 def keep(settings: Settings, program: str, texts: Mapping[str, str]) -> None:

@@ -96,6 +96,8 @@ class PhaseRun:
     gpu: bool
     log: IO[bytes]
     started: float = field(default_factory=time.monotonic)
+    # By how much its containers have put the end off.
+    more_seconds: float = 0.0
 
     def judge_image(self, image: Mapping[str, Any], base: BaseImage) -> Judged:
         """Phase R2: what the image adds to its base, then what is installed in it."""
@@ -170,7 +172,9 @@ class PhaseRun:
         run = CheckContainer(self.docker, request, part).run(document, gpu=self.gpu, log=self.log)
         steps = list(dict.fromkeys(step for step, _name in part.only)) or STEPS[request.phase]
         suite = f"{SUITE}_{part.name}" if part.name else SUITE
-        planned, checks = collect(steps, run, self.request.timeout, wanted, suite)
+        self.more_seconds += run.more_seconds
+        limit = self.request.timeout + self.more_seconds
+        planned, checks = collect(steps, run, limit, wanted, suite)
         return Judged(planned, checks, [run])
 
     def seconds(self) -> float:
@@ -180,7 +184,7 @@ class PhaseRun:
     def time_left(self) -> float:
         """What all containers that are yet to come may take together."""
         # Never nothing: whoever is late is told by the container that is stopped at once.
-        return max(1.0, self.request.timeout - self.seconds())
+        return max(1.0, self.request.timeout + self.more_seconds - self.seconds())
 
 
 def wanted_checks(request: VerifyRequest, subject: Subject) -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ HASH = "sha256:" + "a" * 64
 
 def judge(body: Body, settings: Settings) -> Outcome:
     try:
-        return body(settings, lambda _doing: None)
+        return body(settings, lambda *_doing: None)
     except CheckFailedError as error:
         return Outcome("failed", error.found, error.fix, error.evidence)
 

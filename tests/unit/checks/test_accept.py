@@ -57,7 +57,7 @@ def hear(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[[Settings], 
         )
         monkeypatch.setattr(r5_accept, "load_faster_whisper", lambda _settings: model)
         monkeypatch.setattr(r5_accept.importlib.metadata, "version", lambda _name: "1.0")
-        return lambda settings: r5_accept.transcripts_to_accept(settings, lambda _doing: None)
+        return lambda settings: r5_accept.transcripts_to_accept(settings, lambda *_doing: None)
 
     return of
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from stt_checks import (
+    hearing_time,
     original,
     r5_quantizations,
     r5_service,
@@ -126,14 +127,15 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Transformers:
     made = Transformers(ENGLISH)
     torch = SimpleNamespace(no_grad=contextlib.nullcontext)
     monkeypatch.setitem(sys.modules, "torch", torch)
-    monkeypatch.setattr(transformers_texts, "decode", Audio)
+    for module in (transformers_texts, hearing_time):
+        monkeypatch.setattr(module, "decode", Audio)
     monkeypatch.setattr(r5_transcripts, "load_transformers", lambda _s: (Processor(), made, {}))
     monkeypatch.setattr(r5_transcripts, "load_faster_whisper", lambda _s: FasterWhisper())
     return made
 
 
 def judge(body: Body, settings: Settings) -> Outcome:
-    return body(settings, lambda _doing: None)
+    return body(settings, lambda *_doing: None)
 
 
 def test_a_model_says_itself_or_by_its_vocabulary_what_it_knows(settings: Settings) -> None:

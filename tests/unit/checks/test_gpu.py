@@ -69,7 +69,7 @@ def test_an_image_without_torch_is_held_by_its_label(monkeypatch: pytest.MonkeyP
     slim = Settings(
         Path("/models"), "a", "b", gpu_given=True, variant="slim", expected=Expected(cuda="12.8")
     )
-    outcome = r4_cuda.cuda_driver(slim, lambda _doing: None)
+    outcome = r4_cuda.cuda_driver(slim, lambda *_doing: None)
     assert (outcome.status, outcome.evidence["cuda"]) == ("failed", "12.8")
 
 
@@ -209,4 +209,4 @@ def test_what_has_no_gpu_reads_no_gpu_memory(
     monkeypatch.setattr(r5_loads, "gpu_bytes", never)
     on_cpu = replace(settings, gpu_given=False)
     check = next(one for one in r5_loads.registry.checks if one.name == "faster_whisper_float16")
-    assert check.run(on_cpu, lambda _doing: None).status == "skipped"
+    assert check.run(on_cpu, lambda *_doing: None).status == "skipped"

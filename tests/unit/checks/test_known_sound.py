@@ -140,7 +140,7 @@ def test_the_check_looks_at_the_features_of_the_model_that_it_loads(
         loaded = Model(FeatureExtractor(**options), Weights(bins))
         monkeypatch.setattr(r5_audio, "load_faster_whisper", lambda _settings: loaded)
         try:
-            return r5_audio.faster_whisper_features(SETTINGS, lambda _doing: None).status
+            return r5_audio.faster_whisper_features(SETTINGS, lambda *_doing: None).status
         except CheckFailedError as error:
             return error.found
 

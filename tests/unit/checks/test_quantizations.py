@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy
 import pytest
-from stt_checks import catalogue, memory, r5_quantizations, reference
+from stt_checks import catalogue, hearing_time, memory, r5_quantizations, reference
 from stt_checks.clips import Clip, Clips
 from stt_checks.outcome import CheckFailedError, Outcome
 from stt_checks.r5_transcripts import usable_clips
@@ -88,7 +88,7 @@ def compared(settings: Settings) -> dict[str, Check]:
 
 def judge(check: Check, settings: Settings) -> Outcome:
     try:
-        return check.run(settings, lambda _doing: None)
+        return check.run(settings, lambda *_doing: None)
     except CheckFailedError as error:
         return Outcome("failed", error.found, error.fix, error.evidence)
 
@@ -256,7 +256,8 @@ class Model:
 def model(monkeypatch: pytest.MonkeyPatch) -> Model:
     made = Model()
     monkeypatch.setattr(r5_quantizations, "load_faster_whisper", lambda *_arguments: made)
-    monkeypatch.setattr(r5_quantizations, "decode", lambda _path: bytes(160_000))
+    for module in (r5_quantizations, hearing_time):
+        monkeypatch.setattr(module, "decode", lambda _path: bytes(160_000))
     monkeypatch.setattr(r5_quantizations, "encoder_cosine", lambda *_arguments: 1.0)
     return made
 

@@ -25,7 +25,7 @@ Body = Callable[[Settings, Callable[[str], None]], Outcome]
 
 def judge(body: Body, settings: Settings) -> Outcome:
     try:
-        return body(settings, lambda _doing: None)
+        return body(settings, lambda *_doing: None)
     except CheckFailedError as error:
         return Outcome("failed", error.found, error.fix, error.evidence)
 

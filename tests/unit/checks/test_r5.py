@@ -76,7 +76,7 @@ sys.exit(plan.get("status", 0))
 
 def judge(body: Body, settings: Settings) -> Outcome:
     try:
-        return body(settings, lambda _doing: None)
+        return body(settings, lambda *_doing: None)
     except CheckFailedError as error:
         return Outcome("failed", error.found, error.fix, error.evidence)
 

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from stt_checks import log_probability, r5_speed
+from stt_checks import hearing_time, log_probability, r5_speed
 from stt_checks.clips import Clip
 from stt_checks.outcome import CheckFailedError, Outcome
 from stt_checks.settings import Settings, load_settings
@@ -79,7 +80,10 @@ def clips(tmp_path: Path) -> Path:
 
 
 def measured(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, says: str = "Yes."
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    says: str = "Yes.",
+    seconds: Mapping[str, float] | None = None,
 ) -> tuple[Outcome, list[str]]:
     """The check with a model that says one thing, and what it was given to hear."""
     heard: list[str] = []
@@ -100,8 +104,12 @@ def measured(
 
     monkeypatch.setattr(r5_speed, "load_faster_whisper", lambda _settings: Model())
     monkeypatch.setattr(r5_speed, "decode", lambda path: Decoded(path.stem))
+    lasting = seconds or {}
+    monkeypatch.setattr(
+        hearing_time, "decode", lambda path: range(round(lasting.get(path.stem, 40.0) * 16000))
+    )
     try:
-        outcome = r5_speed.real_time_factor(settings, lambda _doing: None)
+        outcome = r5_speed.real_time_factor(settings, lambda *_doing: None)
     except CheckFailedError as error:
         outcome = Outcome("failed", error.found)
     return outcome, heard
@@ -115,6 +123,21 @@ def test_long_recordings_are_timed_after_one_that_is_not(
     assert (outcome.status, heard) == ("passed", ["a", "b", "c"]), outcome
     assert outcome.evidence["clips"] == ["b.wav", "c.wav"]
     assert outcome.evidence["audio_seconds"] == 20.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "timed"),
+    [
+        ({"b": 301.0}, ["c"]),
+        ({"b": 3600.0, "c": 300.0}, ["c"]),
+        ({"b": 3600.0, "c": 3600.0}, ["a"]),
+    ],
+)
+def test_a_recording_of_an_hour_is_not_timed_where_there_is_another(
+    monkeypatch: pytest.MonkeyPatch, clips: Path, seconds: dict[str, float], timed: list[str]
+) -> None:
+    _outcome, heard = measured(monkeypatch, replace(SETTINGS, clips=clips), seconds=seconds)
+    assert heard == ["a", *timed]
 
 
 def test_a_recording_without_a_text_measures_nothing(
@@ -139,6 +162,13 @@ def test_without_long_recordings_short_ones_are_timed_and_silence_never(
     outcome = measured(monkeypatch, settings)[0]
     assert outcome.status == "failed"
     assert "no clip in which somebody speaks" in outcome.found
+
+
+def test_a_minute_for_each_window_of_each_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hearing_time, "decode", lambda _path: range(3601 * 16000))
+    short = Clip(Path("a.wav"), "speech", "Yes.", "en", None, 0.2, None)
+    assert hearing_time.time_for([short] * 100) == 100 * 60.0
+    assert hearing_time.time_for([short, replace(short, kind="long")]) == (1 + 121) * 60.0
 
 
 def test_the_limit_comes_from_the_specification(tmp_path: Path) -> None:

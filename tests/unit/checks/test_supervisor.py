@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,13 @@ def hang(_settings: Settings, progress: Progress) -> Outcome:
     progress("waiting for the end of time")
     time.sleep(600)
     return passed("never")
+
+
+def hear_three(_settings: Settings, progress: Progress) -> Outcome:
+    for number in range(3):
+        progress(f"hearing {number}", 0.6)
+        time.sleep(0.5)
+    return passed("heard")
 
 
 def abort(_settings: Settings, progress: Progress) -> Outcome:
@@ -128,6 +136,16 @@ class TestEveryEnd:
         (result,) = run(check(raise_unwritable, imports=imports))
         assert (result["status"], result["found"]) == ("error", "OSError: no \udcc7\udcd1.txt")
         assert r"\udcc7\udcd1.txt" in result["evidence"]["output"]
+
+    def test_what_there_is_to_hear_puts_the_deadline_off(self, imports: tuple[str, ...]) -> None:
+        told: list[float] = []
+        results: list[dict[str, Any]] = []
+        one = check(hear_three, imports=imports, deadline=0.3)
+        Supervisor(SETTINGS, log=io.StringIO(), more=told.append).run([one], results.append)
+        assert (results[0]["status"], sum(told)) == ("passed", pytest.approx(1.8))
+        # One that somebody set stays.
+        (result,) = run(one, settings=replace(SETTINGS, deadline=0.3))
+        assert "no end within the deadline of 0.3 s while hearing 0" in result["found"]
 
     def test_no_output_and_exit_0_is_an_error(self, imports: tuple[str, ...]) -> None:
         (result,) = run(check(silent_exit, imports=imports))

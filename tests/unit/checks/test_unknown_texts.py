@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from stt_checks import r5_service, r5_transcripts, unknown_texts
+from stt_checks import hearing_time, r5_service, r5_transcripts, unknown_texts
 from stt_checks.clips import Clip, Clips, load_clips
 from stt_checks.outcome import Outcome
 from stt_checks.service_process import Answer
@@ -62,7 +62,7 @@ def test_a_recording_of_an_hour_is_heard_only_where_there_is_no_other(
         (tmp_path / name).write_bytes(b"1" * size)
         some.append(replace(clip(name, kind="long"), path=tmp_path / name))
     length = round((seconds or 3600.0) * 16000)
-    monkeypatch.setattr(unknown_texts, "decode", lambda _path: range(length))
+    monkeypatch.setattr(hearing_time, "decode", lambda _path: range(length))
     chosen = unknown_texts.choose(Clips(tuple(some), "a_b"))
     assert [one.path.name for one in chosen] == heard
 
@@ -116,9 +116,10 @@ def judged(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
         )
         pipeline = SimpleNamespace(BatchedInferencePipeline=lambda **_told: FasterWhisper(batched))
         monkeypatch.setitem(sys.modules, "faster_whisper", pipeline)
+        monkeypatch.setattr(hearing_time, "decode", lambda _path: range(32000))
         mine = replace(settings, **changes)
         names = ("faster_whisper_texts", "decoders_agree", "faster_whisper_batched")
-        return {name: getattr(r5_transcripts, name)(mine, lambda _doing: None) for name in names}
+        return {name: getattr(r5_transcripts, name)(mine, lambda *_doing: None) for name in names}
 
     return run
 

@@ -102,6 +102,15 @@ def test_a_number_that_is_no_json_does_not_get_into_a_report() -> None:
     assert run.noise == ["[NaN]"]
 
 
+def test_recordings_put_the_end_off_by_a_day_at_most() -> None:
+    run = run_of([])
+    for seconds in (60.0, 120.0):
+        take(json.dumps({"more_seconds": seconds}).encode(), run)
+    assert (run.more_seconds, run.messages, run.noise) == (180.0, [], [])
+    take(b'{"more_seconds": 1e99}', run)
+    assert run.more_seconds == 86400.0
+
+
 def test_what_no_encoding_can_write_gets_neither_into_a_log_nor_into_a_report() -> None:
     run = run_of([])
     take(rb'{"id": "R4.2", "found": "\udcc7\udcd1.txt", "evidence": {"\ud800": ["\ud83d"]}}', run)
