@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.stt.engine.plugins.module_utils._check_result import (
     evaluate,
+    failure_message,
     sentence,
     verdict,
 )
@@ -36,6 +37,8 @@ class ActionModule(ControllerAction):
     ARGUMENTS: ClassVar[dict[str, Any]] = {
         "checks": {"type": "list", "elements": "dict", "default": [], "options": CHECK_OPTIONS},
         "results": {"type": "list", "elements": "dict", "default": []},
+        "kept": {"type": "bool", "default": False},
+        "log_path": {"type": "str", "default": ""},
     }
 
     def act(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -43,6 +46,8 @@ class ActionModule(ControllerAction):
         checks = plain(arguments["results"])
         checks += [evaluate(check) for check in plain(arguments["checks"])]
         judged = verdict(checks)
+        if judged != "passed" and checks and arguments["kept"]:
+            return _short(checks, arguments["log_path"])
         result = {"changed": False, "checks": checks, "verdict": judged}
         if judged != "passed":
             result["failed"] = True
@@ -50,3 +55,15 @@ class ActionModule(ControllerAction):
                 sentence(check) for check in checks if check["status"] not in ("passed", "skipped")
             )
         return result
+
+
+def _short(checks: list[dict[str, Any]], log_path: str) -> dict[str, Any]:
+    """A failure without the results: Ansible prints all that a failed task returns."""
+    phase = str(checks[0]["id"]).partition(".")[0]
+    return {
+        "changed": False,
+        "failed": True,
+        "verdict": "failed",
+        "msg": failure_message(phase, checks),
+        "log_path": log_path,
+    }

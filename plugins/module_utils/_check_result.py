@@ -5,9 +5,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 Verdict = Literal["passed", "failed"]
+# What a message names: the rest is for the report.
+NAMED = 6
+# How a message begins that only sums up checks.
+SUMMED_UP = re.compile(r"R[1-6]: \d+ of \d+ checks did not pass \(")
 
 
 def evaluate(check: dict[str, Any]) -> dict[str, Any]:
@@ -36,9 +42,27 @@ def verdict(checks: list[dict[str, Any]]) -> Verdict:
     return "failed"
 
 
-def sentence(check: dict[str, Any]) -> str:
+def sentence(check: Mapping[str, Any]) -> str:
     """One line that names the check, what was found, what was needed and how to fix it."""
+    return f"{check['id']} {check['name']}: {_told(check)}"
+
+
+def failure_message(phase: str, checks: Sequence[Mapping[str, Any]]) -> str:
+    """Which checks did not pass, and what the first of them says; the report tells the rest."""
+    bad = [check for check in checks if check["status"] not in ("passed", "skipped")]
+    names = [f"{check['id']} {check['name']}" for check in bad[:NAMED]]
+    if len(bad) > NAMED:
+        names.append(f"{len(bad) - NAMED} more")
     return (
-        f"{check['id']} {check['name']}: found {check['found']}; "
-        f"needed {check['expected']}; fix: {check['fix']}"
+        f"{phase}: {len(bad)} of {len(checks)} checks did not pass ({', '.join(names)}); "
+        f"{'the first: ' if len(bad) > 1 else ''}{_told(bad[0])}"
     )
+
+
+def is_summary(message: str) -> bool:
+    """Whether a message is one of :func:`failure_message`."""
+    return SUMMED_UP.match(message) is not None
+
+
+def _told(check: Mapping[str, Any]) -> str:
+    return f"found {check['found']}; needed {check['expected']}; fix: {check['fix']}"

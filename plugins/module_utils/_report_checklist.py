@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from ansible_collections.stt.engine.plugins.module_utils._check_result import is_summary
 from ansible_collections.stt.engine.plugins.module_utils._check_titles import check_label
 from ansible_collections.stt.engine.plugins.module_utils._report_text import reason, text
 
@@ -282,6 +283,15 @@ def phase_of(task: str, language: str) -> str:
     step = task.partition(" | ")[0].partition(".")[0]
     named = [phase.name[language] for phase in PHASES if phase.id == step]
     return f"{text('phase', language)} {step[1:]}: {named[0]}" if named else ""
+
+
+def only_repeats(failure: Mapping[str, Any], checks: Sequence[Check]) -> bool:
+    """Whether the message that stopped a release says no more than these failed checks."""
+    lines = [line for line in str(failure["msg"]).splitlines() if line]
+    if failure["object"] or not lines or not checks:
+        return False
+    beginnings = tuple(f"{check['id']} {check['name']}: " for check in checks)
+    return is_summary(lines[0]) or all(line.startswith(beginnings) for line in lines)
 
 
 def required_steps() -> list[str]:

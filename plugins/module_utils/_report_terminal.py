@@ -6,12 +6,18 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.stt.engine.plugins.module_utils._check_result import is_summary
+from ansible_collections.stt.engine.plugins.module_utils._check_titles import check_label
 from ansible_collections.stt.engine.plugins.module_utils._report import headline, next_step
-from ansible_collections.stt.engine.plugins.module_utils._report_checklist import phase_of
+from ansible_collections.stt.engine.plugins.module_utils._report_checklist import (
+    key,
+    only_repeats,
+    phase_of,
+)
 from ansible_collections.stt.engine.plugins.module_utils._report_quantizations import (
     quantization_table,
 )
@@ -79,7 +85,7 @@ def _lines(report: Mapping[str, Any], page: str) -> Iterator[Line]:
     yield Line(f"{text('product_short', language)} {release}")
     yield Line(f"{text('verdict', language)}: {headline(report)}", verdict)
     if report["failure"]:
-        yield from _failure(report["failure"], language)
+        yield from _failure(report, language)
     everything = [*report["checklist"], *report["criteria"], *report["beyond"]]
     titles = [_title(phase, language) for phase in report["phases"]]
     column = max(
@@ -149,19 +155,44 @@ def _quantizations(report: Mapping[str, Any], language: str) -> Iterator[Line]:
     yield from (Line(f"{INDENT}{sentence.rstrip('.')}.") for sentence in sentences)
 
 
-def _failure(failure: Mapping[str, Any], language: str) -> Iterator[Line]:
+def _failure(report: Mapping[str, Any], language: str) -> Iterator[Line]:
+    failure = report["failure"]
     task = failure["task"] or failure["phase"]
     place = ", ".join(part for part in (phase_of(task, language), task) if part)
     yield Line(f"{text('stopped', language)}{f' ({place})' if place else ''}", "failed")
-    named = [(key, failure[key]) for key in ("found", "needed", "fix") if failure[key]]
+    bad = [check for check in report["checks"] if check["status"] in ("failed", "error")]
+    if is_summary(failure["msg"]) and only_repeats(failure, bad):
+        yield from _failed_checks(report, bad, language)
+        return
+    named = [(field, failure[field]) for field in ("found", "needed", "fix") if failure[field]]
     if not named:
         yield from (Line(f"{INDENT}{line}", "failed") for line in failure["msg"].splitlines())
         return
     if failure["object"]:
         yield Line(f"{INDENT}{failure['object']}", "failed")
     words = {"found": "found", "needed": "expected", "fix": "fix"}
-    for key, value in named:
-        yield Line(f"{INDENT}{text(words[key], language)}: {reason(value, language)}", "failed")
+    for field, value in named:
+        yield Line(f"{INDENT}{text(words[field], language)}: {reason(value, language)}", "failed")
+
+
+def _failed_checks(
+    report: Mapping[str, Any], bad: Sequence[Mapping[str, Any]], language: str
+) -> Iterator[Line]:
+    """The names of what failed; what no line of the checklist tells is told here."""
+    yield Line(f"{INDENT}{text('failed_checks', language)}", "failed")
+    below = {
+        name
+        for group in ("checklist", "criteria", "beyond")
+        for line in report[group]
+        for name in line["checks"]
+    }
+    for check in bad:
+        yield Line(f"{INDENT * 2}{check_label(check, language)}", "failed")
+        if key(check) in below:
+            continue
+        for field in ("found", "expected", "fix"):
+            said = reason(str(check[field]), language)
+            yield Line(f"{INDENT * 3}{text(field, language)}: {said}", "failed")
 
 
 def _end(report: Mapping[str, Any], page: str, language: str) -> Iterator[Line]:

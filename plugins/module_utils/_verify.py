@@ -18,7 +18,7 @@ from ansible_collections.stt.engine.plugins.module_utils._accepted_transcripts i
     accept,
     require_model,
 )
-from ansible_collections.stt.engine.plugins.module_utils._check_result import sentence, verdict
+from ansible_collections.stt.engine.plugins.module_utils._check_result import verdict
 from ansible_collections.stt.engine.plugins.module_utils._docker_cli import DockerCli
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._store import file_lock
@@ -34,7 +34,6 @@ from ansible_collections.stt.engine.plugins.module_utils._verify_parts import (
     wanted_checks,
 )
 from ansible_collections.stt.engine.plugins.module_utils._verify_request import (
-    Phase,
     VerifyRequest,
 )
 from ansible_collections.stt.engine.plugins.module_utils._verify_self_test import (
@@ -199,14 +198,6 @@ def _is_whole(
         and sorted(names) == sorted(result_key(entry) for entry in planned)
         and {step for step, _name in names} >= set(steps)
         and set(names) >= set(wanted)
-    )
-
-
-def failure_message(phase: Phase, checks: Sequence[Mapping[str, Any]]) -> str:
-    """Every check that did not pass, each with found, needed and fix."""
-    bad = [dict(check) for check in checks if check["status"] in ("failed", "error")]
-    return f"{phase}: {len(bad)} of {len(checks)} checks did not pass. " + " | ".join(
-        sentence(check) for check in bad
     )
 
 

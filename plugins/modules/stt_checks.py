@@ -64,6 +64,17 @@ options:
     type: list
     elements: dict
     default: []
+  kept:
+    description:
+      - Say that M(stt.engine.stt_phase) has kept the results for the report. A failure is then
+        short, and RV(checks) is left out of it, because Ansible prints all that a failed task
+        returns.
+    type: bool
+    default: false
+  log_path:
+    description: The log on the host that tells more; a failure with O(kept) returns it.
+    type: str
+    default: ''
 attributes:
   check_mode:
     support: full
@@ -90,7 +101,7 @@ EXAMPLES = r"""
 RETURN = r"""
 checks:
   description: O(results) followed by one result for each of O(checks).
-  returned: always
+  returned: always, but for a failure with O(kept)
   type: list
   elements: dict
   sample:
@@ -107,4 +118,9 @@ verdict:
   returned: always
   type: str
   sample: passed
+log_path:
+  description: O(log_path).
+  returned: failure with O(kept)
+  type: str
+  sample: /opt/stt/releases/unsealed/logs/R5-20260131T081500000000Z.log
 """

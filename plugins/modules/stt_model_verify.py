@@ -313,11 +313,9 @@ skip_reason:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.stt.engine.plugins.module_utils._check_result import failure_message
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
-from ansible_collections.stt.engine.plugins.module_utils._verify import (
-    failure_message,
-    verify,
-)
+from ansible_collections.stt.engine.plugins.module_utils._verify import verify
 from ansible_collections.stt.engine.plugins.module_utils._verify_request import (
     Phase,
     VerifyRequest,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.stt.engine.plugins.module_utils._check_titles import (
@@ -13,7 +13,10 @@ from ansible_collections.stt.engine.plugins.module_utils._check_titles import (
     check_title,
 )
 from ansible_collections.stt.engine.plugins.module_utils._report import CHECKLIST_ID
-from ansible_collections.stt.engine.plugins.module_utils._report_checklist import phase_of
+from ansible_collections.stt.engine.plugins.module_utils._report_checklist import (
+    only_repeats,
+    phase_of,
+)
 from ansible_collections.stt.engine.plugins.module_utils._report_self_test import (
     is_told as is_told_of,
 )
@@ -55,22 +58,15 @@ def problems(report: Mapping[str, Any], language: str) -> Section:
     named = str((failure or {}).get("object", ""))
     rest = [check for check in bad if f"{check['id']} {check['name']}" != named]
     others = [check for check in rest if check["id"] != CHECKLIST_ID]
-    shown = others if others or failure else rest
+    shown = [told(check, language) for check in (others if others or failure else rest)]
     stopping = [check for check in bad if f"{check['id']} {check['name']}" == named]
     return {
         "failure": failure,
         "phase": phase_of(failure["task"], language) if failure else "",
         "title": check_title(stopping[0], language) if stopping else "",
-        "only_checks": bool(failure) and _repeats(failure, bad),
-        "checks": [told(check, language) for check in shown],
+        "only_checks": bool(failure) and only_repeats(failure, bad),
+        "checks": shown,
     }
-
-
-def _repeats(failure: Mapping[str, Any], checks: Sequence[Check]) -> bool:
-    """Whether the message that stopped the release says no more than the failed checks."""
-    lines = [line for line in str(failure["msg"]).splitlines() if line]
-    beginnings = tuple(f"{check['id']} {check['name']}: " for check in checks)
-    return not failure["object"] and bool(lines) and all(x.startswith(beginnings) for x in lines)
 
 
 def warnings(report: Mapping[str, Any], language: str) -> list[Section]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.stt.engine.plugins.module_utils._check_result import failure_message
 from ansible_collections.stt.engine.plugins.module_utils._report import build_report
 from ansible_collections.stt.engine.plugins.module_utils._report_terminal import (
     checklist_lines,
@@ -16,7 +17,13 @@ from ansible_collections.stt.engine.plugins.module_utils._report_terminal import
     width,
 )
 from ansible_collections.stt.engine.plugins.module_utils._report_text import text
-from tests.unit.plugins.release_samples import passed_on_cpu, passed_on_gpu, stopped_in_r5
+from tests.unit.plugins.release_samples import (
+    check,
+    passed_on_cpu,
+    passed_on_gpu,
+    real_with_wrong_texts,
+    stopped_in_r5,
+)
 
 NOW = datetime(2026, 1, 31, 9, 0, 0, tzinfo=UTC)
 
@@ -107,6 +114,25 @@ def test_a_failure_comes_first_and_what_was_not_reached_is_open() -> None:
     assert any(line.startswith("  [ ] Logs kept") and line.endswith("not run") for line in lines)
     assert any(line.startswith("  [✗] Faster-Whisper transcribes") for line in lines)
     assert any(line.strip() == "Fix: read the log R5.log" for line in lines)
+
+
+def test_checks_that_failed_are_named_first_and_told_once() -> None:
+    results = real_with_wrong_texts()
+    bad = [one for one in results["checks"] if one["status"] == "failed"]
+    outside = check("R4.3", "ctranslate2", status="failed", found="no such library", fix="build")
+    results["checks"].append(outside)
+    results["failure"] = {
+        "task": "R5 | Stop, because not every check passed",
+        "msg": failure_message("R5", [*results["checks"], outside]),
+    }
+    lines = printed(results)
+    assert lines[3] == "  The checks below failed and stopped the release."
+    named = lines[4 : lines.index("")]
+    assert len([line for line in named if not line.startswith(" " * 6)]) == len(bad) + 1
+    # No line of the checklist is about this one, so it is told here.
+    assert "      Found: no such library" in named
+    assert not any(bad[0]["found"] in line for line in named)
+    assert any(bad[0]["found"] in line for line in lines)
 
 
 def test_a_failure_of_which_only_a_message_is_known() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 import pytest
 
+from ansible_collections.stt.engine.plugins.module_utils._check_result import failure_message
 from ansible_collections.stt.engine.plugins.module_utils._report import FAILURE_KEYS, build_report
 from ansible_collections.stt.engine.plugins.module_utils._report_text import reason
 from ansible_collections.stt.engine.plugins.plugin_utils._report_html import page, render
@@ -222,6 +223,19 @@ def test_a_message_that_only_repeats_its_checks_is_not_shown_twice() -> None:
     assert part.count("original 10.07 MB, int8_float16 6.61 MB") == 1
     assert "The checks below failed and stopped the release." in part
     assert "Run again with whisper_model_verify=full." in part
+
+
+def test_a_summary_names_the_checks_and_points_to_them() -> None:
+    results = real_with_wrong_texts()
+    bad = [one for one in results["checks"] if one["status"] == "failed"]
+    results["failure"] = {"task": "R5 | Stop", "msg": failure_message("R5", results["checks"])}
+    html, reader = made(results)
+    first = section(html, "problems").split('<div class="box')[1]
+    assert bad[0]["found"] not in first
+    for one in bad:
+        anchor = f"problem-{one['id']}-{one['name']}"
+        assert f'href="#{anchor}"' in first
+        assert anchor in reader.values("id")
 
 
 def test_warnings_and_skips_say_why_before_the_checklist() -> None:
