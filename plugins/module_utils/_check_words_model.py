@@ -175,11 +175,12 @@ KOREAN = {
         "하거나, 들리는 문장을 clips.json에 입력하십시오."
     ),
     (
-        "listen to the clip and read both texts: a wrong tokenizer, damaged weights or a changed "
-        "decoder changes every clip; a hard recording changes one, and then its limits are to be "
-        "raised"
+        "listen to the clip and read both texts: where the given one is not what is spoken, "
+        "correct it in clips.json; a wrong tokenizer, damaged weights or a changed decoder changes "
+        "every clip; a hard recording changes one, and then its limits are to be raised"
     ): (
-        "음성 파일을 듣고 두 문장을 비교하십시오. 모든 파일이 다르면 잘못된 토크나이저, "
+        "음성 파일을 듣고 두 문장을 비교하십시오. 적어 둔 문장이 실제 말과 다르면 clips.json에서 "
+        "고치십시오. 모든 파일이 다르면 잘못된 토크나이저, "
         "손상된 가중치, 바뀐 디코더가 원인입니다. 알아듣기 어려운 녹음 하나만 다르면 그 "
         "파일의 허용 한도를 늘리십시오."
     ),

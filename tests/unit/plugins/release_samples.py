@@ -388,9 +388,10 @@ def real_with_wrong_texts() -> dict[str, Any]:
                 status="failed",
                 found=f"{len(bad)} of {len(entries)} clips are wrong: "
                 + "; ".join(f"{entry['clip']} gave {entry['text']!r}" for entry in bad),
-                fix="listen to the clip and read both texts: a wrong tokenizer, damaged weights or "
-                "a changed decoder changes every clip; a hard recording changes one, and then its "
-                "limits are to be raised",
+                fix="listen to the clip and read both texts: where the given one is not what is "
+                "spoken, correct it in clips.json; a wrong tokenizer, damaged weights or a changed "
+                "decoder changes every clip; a hard recording changes one, and then its limits are "
+                "to be raised",
             )
     results["phases"] = [*results["phases"][:4], {"id": "R5", "started": at(0)}]
     results["phases"][-1]["started"] = "2026-11-22T23:23:48.728Z"
