@@ -16,7 +16,10 @@ description:
     evaluated is a problem.
   - C(stt_root) must be an absolute path and C(stt_language) one of C(ko) and C(en);
     C(stt_self_test) is a boolean.
-  - C(model_check_clips), a directory on this controller, must hold clips that the checks can use.
+  - A path must begin with C(/) or C(~) and be without C($), because what reads it starts in more
+    than one directory.
+  - C(model_check_clips) and C(release_seal_clips), directories on this controller, must hold clips
+    that the checks can use.
   - All problems are reported at once, one sentence each.
   - Runs on the controller only, as an action; it connects to nothing and changes nothing.
 options:
