@@ -98,6 +98,8 @@ class ActionModule(ControllerAction):
             "signed": signer is not None,
             "sha256": sha256_hex(data),
             "sequence": kept["predicate"]["release"]["sequence"],
+            "sealed": kept["predicate"]["release"]["sealed"],
+            "key_sha256": signer.key_sha256 if signer else "",
             "gpu": kept["predicate"]["gpu"],
             "verdict": judgement.verdict,
             "counts": judgement.counts,

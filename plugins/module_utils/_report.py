@@ -29,6 +29,7 @@ from ansible_collections.stt.engine.plugins.module_utils._report_checklist impor
 from ansible_collections.stt.engine.plugins.module_utils._report_quantizations import (
     quantization_rows,
 )
+from ansible_collections.stt.engine.plugins.module_utils._report_seal import put_seal
 from ansible_collections.stt.engine.plugins.module_utils._report_self_test import put_together
 from ansible_collections.stt.engine.plugins.module_utils._report_text import text
 
@@ -45,6 +46,7 @@ KEYS = (
     "checks",
     "planned",
     "self_test",
+    "seal",
     "image",
     "models",
     "failure",
@@ -109,6 +111,7 @@ def build_report(results: Mapping[str, Any], *, language: str, now: datetime) ->
         "beyond": _lines(BEYOND, checks, language, stopped),
         "checks": final.checks,
         "self_test": put_together(results.get("self_test") or []),
+        "seal": put_seal(results.get("seal"), phases),
         "failure": failure and {"phase": failure["phase"] or _last_phase(phases), **_rest(failure)},
         "image": image,
         "models": models,

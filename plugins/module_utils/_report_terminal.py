@@ -21,6 +21,7 @@ from ansible_collections.stt.engine.plugins.module_utils._report_checklist impor
 from ansible_collections.stt.engine.plugins.module_utils._report_quantizations import (
     quantization_table,
 )
+from ansible_collections.stt.engine.plugins.module_utils._report_seal import seal_lines
 from ansible_collections.stt.engine.plugins.module_utils._report_self_test import (
     is_told,
     sentence,
@@ -205,6 +206,7 @@ def _end(report: Mapping[str, Any], page: str, language: str) -> Iterator[Line]:
     yield Line(f"{text('gpu', language)}: {text('gpu_' + report['gpu'], language)}")
     if is_told(report):
         yield Line(f"{text('self_test', language)}: {sentence(report)}")
+    yield from (Line(f"{label}: {words}") for label, words in seal_lines(report))
     yield Line(f"{text('next', language)}: {next_step(report)}", str(report["verdict"]))
     if page:
         yield Line(f"{text('report', language)}: {page}")

@@ -244,6 +244,22 @@ TEXTS: dict[str, dict[str, str]] = {
         ),
     },
     "left_out": {"ko": "제외", "en": "left out"},
+    "run": {"ko": "이번 실행", "en": "This run"},
+    "run_unchanged": {
+        "ko": "{when} 봉인 이후 달라진 것이 없어, 다시 빌드하지 않고 검사 결과를 재사용함",
+        "en": "unchanged since {when}: nothing was rebuilt, and the checks' results were reused",
+    },
+    "image_made": {"ko": "이미지 빌드함", "en": "image built"},
+    "image_reused": {"ko": "이미지 재사용", "en": "image reused"},
+    "model_made": {"ko": "모델 준비함", "en": "model fetched or converted"},
+    "model_reused": {"ko": "모델 재사용", "en": "model reused"},
+    "checks_run": {"ko": "새로 검사: {phases}", "en": "checked anew: {phases}"},
+    "checks_reused": {"ko": "검사 결과 재사용: {phases}", "en": "checks reused: {phases}"},
+    "sealed_anew": {"ko": "새로 봉인함", "en": "sealed anew"},
+    "seal_kept": {"ko": "봉인은 그대로", "en": "the seal was kept"},
+    "seal": {"ko": "봉인", "en": "Seal"},
+    "seal_signed": {"ko": "키 {digits}로 서명함", "en": "signed with key {digits}"},
+    "seal_lock": {"ko": "; 잠금 파일: {path}", "en": "; lock: {path}"},
 }
 
 # What the files of a release are for.

@@ -142,6 +142,16 @@ sequence:
   returned: success
   type: int
   sample: 1769847300
+sealed:
+  description: When the manifest was sealed; one that was kept keeps its time.
+  returned: success
+  type: str
+  sample: "2026-01-31T08:15:00.250Z"
+key_sha256:
+  description: The SHA-256 of the public key that signs; empty when O(unsigned=true).
+  returned: success
+  type: str
+  sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 gpu:
   description: V(proven) when a GPU computed and was right, otherwise V(absent).
   returned: success

@@ -76,6 +76,12 @@ options:
             when all of them are there and none is empty.
         type: list
         elements: dict
+      seal:
+        description:
+          - How the release was sealed, with C(sealed), C(anew) (whether the manifest was written),
+            C(key_sha256) (empty where nothing signs), C(lock) (its path) and C(reused) (the phases
+            whose checks did not run again).
+        type: dict
       image:
         description:
           - The image as M(stt.engine.stt_image_build) returns it.

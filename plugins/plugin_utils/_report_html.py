@@ -17,6 +17,7 @@ from ansible_collections.stt.engine.plugins.module_utils._report import headline
 from ansible_collections.stt.engine.plugins.module_utils._report_quantizations import (
     quantization_table,
 )
+from ansible_collections.stt.engine.plugins.module_utils._report_seal import seal_lines
 from ansible_collections.stt.engine.plugins.module_utils._report_self_test import sentence
 from ansible_collections.stt.engine.plugins.module_utils._report_text import (
     duration,
@@ -48,6 +49,7 @@ def page(report: Mapping[str, Any]) -> str:
         phase_title=partial(charts.phase_title, language=language),
         headline=headline(report),
         next_step=next_step(report),
+        seal=seal_lines(report),
         kind=_kind(report),
         facts=_facts(report, language),
         counts=charts.counts_bar(report, language),
