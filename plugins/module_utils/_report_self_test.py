@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.stt.engine.plugins.module_utils._report_text import moment, text
+from ansible_collections.stt.engine.plugins.module_utils._report_text import (
+    duration,
+    moment,
+    reason,
+    text,
+)
+from ansible_collections.stt.engine.plugins.module_utils._report_text import (
+    is_told as is_known,
+)
 
 ROW = ("gate", "control", "planted", "status", "found", "as_planted")
 
@@ -20,6 +28,7 @@ def put_together(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     return {
         # The oldest of them: what was shown by then holds for all.
         "ran": min(str(part["ran"]) for part in parts),
+        "seconds": round(sum(float(part["seconds"]) for part in parts), 1),
         "controls": sum(int(part["controls"]) for part in parts),
         "gates": sum(int(part["gates"]) for part in parts),
         "failed_as_planted": sum(int(part["failed_as_planted"]) for part in parts),
@@ -37,15 +46,21 @@ def sentence(report: Mapping[str, Any]) -> str:
     language, shown = str(report["language"]), report["self_test"]
     if shown is None:
         return text("self_test_never", language)
-    left = len(shown["left_out"])
     ran = text(
         "self_test_ran",
         language,
         ran=moment(shown["ran"]),
         failed=shown["failed_as_planted"],
         gates=shown["gates"],
+        took=duration(shown["seconds"], language),
     )
-    return ran + (text("self_test_left_out", language, count=left) if left else "")
+    if not shown["left_out"]:
+        return ran
+    left = text("self_test_left_out", language, count=len(shown["left_out"]))
+    reasons = {one["reason"] for one in shown["left_out"]}
+    # Several are told one by one on the page.
+    why = [one for one in reasons if len(reasons) == 1 and is_known(one, language)]
+    return f"{ran}{left} ({reason(why[0], language)})" if why else ran + left
 
 
 def is_told(report: Mapping[str, Any]) -> bool:

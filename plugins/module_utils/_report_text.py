@@ -225,25 +225,25 @@ TEXTS: dict[str, dict[str, str]] = {
     "changed": {"ko": "변경됨", "en": "changed"},
     "self_test": {"ko": "검사 자체 시험", "en": "Self-test of the checks"},
     "self_test_ran": {
-        "ko": "{ran}, 검사 {gates}개 중 {failed}개가 일부러 심은 결함을 찾아냄",
-        "en": "{ran}, {failed} of {gates} gates failed as planted",
+        "ko": "{ran}, 검사 {gates}개 중 {failed}개가 일부러 심은 결함을 찾아냄 ({took})",
+        "en": "{ran}, {failed} of {gates} checks found the faults planted for them in {took}",
     },
-    "self_test_left_out": {"ko": ", 심지 못한 결함: {count}개", "en": ", left out: {count}"},
+    "self_test_left_out": {
+        "ko": "; 심지 못한 결함 {count}개",
+        "en": "; {count} could not be planted",
+    },
     "self_test_never": {
-        "ko": "이 검사로는 실행한 적이 없음",
-        "en": "never ran with these checks",
+        "ko": "이 검사로는 실행한 적이 없음. -e stt_self_test=true로 실행",
+        "en": "never ran with these checks; run it with -e stt_self_test=true",
     },
     "self_test_note": {
         "ko": (
             "검사마다 결함을 일부러 심어, 그 검사가 실제로 실패하고 결함을 이름으로 짚는지 "
             "확인한 결과입니다."
         ),
-        "en": (
-            "Each gate was shown a fault that was planted on purpose, and had to fail and to "
-            "name it."
-        ),
+        "en": "Each check was shown a fault planted on purpose, and had to fail and to name it.",
     },
-    "left_out": {"ko": "제외", "en": "left out"},
+    "left_out": {"ko": "심지 못함", "en": "not planted"},
     "run": {"ko": "이번 실행", "en": "This run"},
     "run_unchanged": {
         "ko": "{when} 봉인 이후 달라진 것이 없어, 다시 빌드하지 않고 검사 결과를 재사용함",

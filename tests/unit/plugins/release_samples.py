@@ -302,6 +302,7 @@ def self_tested(results: dict[str, Any], word: str = "one flipped bit") -> dict[
             {
                 "phase": phase_[:2],
                 "ran": "2026-01-30T08:00:00Z",
+                "seconds": 20.5,
                 "controls": 3,
                 "gates": len(rows),
                 "failed_as_planted": len(rows),

@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.stt.engine.plugins.module_utils._report import build_report
 from ansible_collections.stt.engine.plugins.module_utils._report_terminal import checklist_lines
+from ansible_collections.stt.engine.plugins.module_utils._report_text import reason
 from ansible_collections.stt.engine.plugins.plugin_utils._report_html import page
 from tests.unit.plugins.release_samples import passed_on_cpu, stopped_in_r5
 
@@ -21,7 +22,7 @@ NOW = datetime(2026, 1, 31, 9, 0, 0, tzinfo=UTC)
 SCHEMA = json.loads(
     (Path(__file__).resolve().parents[4] / "docs" / "report.schema.json").read_bytes()
 )
-NEVER = "Self-test of the checks: never ran with these checks"
+NEVER = "Self-test of the checks: never ran with these checks; run it with -e stt_self_test=true"
 
 
 def part(phase: str, ran: str, gate: str, *, left_out: int = 0) -> dict[str, Any]:
@@ -75,9 +76,16 @@ def test_phases_are_put_together_and_the_oldest_time_counts() -> None:
         "R5.8/encoder_agreement",
     ]
     assert (
-        "Self-test of the checks: 2026-01-30 09:00:00 UTC, 2 of 2 gates failed as planted, "
-        "left out: 1" in printed(report)
+        "Self-test of the checks: 2026-01-30 09:00:00 UTC, 2 of 2 checks found the faults planted "
+        "for them in 41 s; 1 could not be planted (no GPU on this host)" in printed(report)
     )
+
+
+def test_a_reason_is_told_in_one_line_only_where_it_is_the_only_one() -> None:
+    other = part("R5", "2026-01-30T09:00:00Z", "R5.8/encoder_agreement", left_out=1)
+    other["left_out"] = [{"gate": "R5.2/float16", "reason": "the slim variant has no torch"}]
+    (line,) = [one for one in printed(passed(R4, other)) if one.startswith("Self-test")]
+    assert line.endswith("; 2 could not be planted")
 
 
 @pytest.mark.parametrize("parts", [(), ({},), (R4, {})], ids=["none", "empty", "one phase only"])
@@ -98,13 +106,14 @@ def test_a_run_that_was_stopped_does_not_speak_of_it() -> None:
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", "2 of 2 gates failed as planted, left out: 1"),
-        ("ko", "검사 2개 중 2개가 일부러 심은 결함을 찾아냄, 심지 못한 결함: 1개"),
+        ("en", "2 of 2 checks found the faults planted for them in "),
+        ("ko", "검사 2개 중 2개가 일부러 심은 결함을 찾아냄 ("),
     ],
 )
 def test_the_page_names_gate_fault_and_finding(language: str, words: str) -> None:
     html = page(passed(R4, R5, language=language))
     assert words in html
-    for text in ("R5.8 encoder_agreement", "one flipped bit", "the cosine is 0.01842"):
+    planted = {"en": "one flipped bit of a weight", "ko": reason(R5["rows"][0]["planted"], "ko")}
+    for text in ("R5.8 encoder_agreement", planted[language], "0.01842"):
         assert text in html
     assert {"en": "no GPU on this host", "ko": "이 서버에 GPU가 없음"}[language] in html

@@ -146,7 +146,7 @@ def test_the_last_lines_tell_what_to_do_and_where_to_read() -> None:
         "56 checks: passed 56, skipped 0, failed 0, error 0",
         "Started - Finished: 2026-01-31 08:00:00 UTC - 2026-01-31 08:06:30 UTC",
         "GPU: proven",
-        "Self-test of the checks: never ran with these checks",
+        "Self-test of the checks: never ran with these checks; run it with -e stt_self_test=true",
         "What to do next: It may go to production. Keep this whole directory: it is the evidence.",
         "Report: /x/report.html",
     ]
