@@ -50,7 +50,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(*(health.pop(0) if len(health) > 1 else health[0]))
 
     def do_POST(self):
-        self.answer(*told["transcribe"])
+        alone = told["alone"].encode()
+        taken = alone in self.rfile.peek(4096) if alone else True
+        self.answer(*(told["transcribe"] if taken else (422, {"success": False})))
 
     def log_message(self, *arguments):
         pass
@@ -69,14 +71,16 @@ def serve(
     health: tuple[tuple[int, dict[str, Any]], ...] = ((200, {"status": "planted"}),),
     transcribe: tuple[int, dict[str, Any]] = (200, LIE),
     status: int = 0,
+    alone: str = "",
 ) -> None:
-    """Plant a service that answers as told, and ends with a status."""
+    """Plant a service that answers as told, or only to names of a kind, and ends with a status."""
     path = plant.place / "service.py"
     path.write_text(SERVICE, encoding="utf-8")
     told = {
         "health": health,
         "transcribe": transcribe,
         "exit": status,
+        "alone": alone,
         "port": plant.settings.expected.port if plant.settings.foreign else 0,
     }
     plant.spec["service_command"] = [sys.executable, str(path), json.dumps(told)]
@@ -189,6 +193,7 @@ def _hears(
     another: bool = False,
     probability: float | None = -0.1,
     silence: bool = False,
+    alone: str = "",
 ) -> None:
     """A clip in which others have heard NEVER_SAID, and a service that says it, or something else.
 
@@ -205,7 +210,7 @@ def _hears(
     hear_before(plant, NEVER_SAID)
     language = other_than(spoken_in) if another else spoken_in
     answer = _answer(text, language, probability)
-    serve(plant, health=(_model(plant),), transcribe=answer)
+    serve(plant, health=(_model(plant),), transcribe=answer, alone=alone)
 
 
 @controls.control(
@@ -255,6 +260,12 @@ _hearing(
     "a service that transcribes what is no audio",
     r"no-audio\.wav gets status 200",
     _hears,
+)
+_hearing(
+    "choosy_service",
+    "a service that refuses every recording but the planted one",
+    r"recordings of the check archive's own: \S+ gave 'status 422",
+    lambda plant: _hears(plant, alone="planted-"),
 )
 
 

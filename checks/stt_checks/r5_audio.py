@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from . import known_sound
-from .clips import WINDOW_SECONDS, ClipsError, load_clips
+from .clips import WINDOW_SECONDS, Clip, ClipsError, load_clips
 from .log_mel import whisper_features
 from .outcome import CheckFailedError, Outcome, failed, passed, require, skipped
+from .own_clips import own_clips
 from .r5_loads import load_faster_whisper
 from .registry import Progress, Registry
 from .settings import Settings
@@ -53,16 +54,28 @@ def decode(path: Any) -> Any:
     imports=("faster_whisper",),
 )
 def decode_formats(settings: Settings, progress: Progress) -> Outcome:
-    import numpy
-
     try:
         clips = load_clips(settings)
     except ClipsError as error:
         raise CheckFailedError(str(error), fix=MEND_CLIPS) from error
     if clips is None:
         return skipped(NO_CLIPS)
+    with own_clips(settings, clips) as own:
+        given, others = (_decoded(some.clips, progress) for some in (clips, own))
+    formats = {clip.path.suffix.removeprefix(".") for clip in (*clips.clips, *own.clips)}
+    seconds = sum(given.values()) + sum(others.values())
+    found = f"{len(given) + len(others)} clips, {seconds:.0f} s: {', '.join(sorted(formats))}"
+    if others:
+        found += f"; {len(others)} of them are the check archive's own"
+    return passed(found, seconds=given, own=others)
+
+
+def _decoded(clips: Iterable[Clip], progress: Progress) -> dict[str, float]:
+    """The seconds of each recording; CheckFailedError for one that does not decode as it should."""
+    import numpy
+
     seconds: dict[str, float] = {}
-    for clip in clips.clips:
+    for clip in clips:
         progress(f"decoding {clip.path.name}", FOR_DECODING)
         try:
             audio = decode(clip.path)
@@ -81,10 +94,7 @@ def decode_formats(settings: Settings, progress: Progress) -> Outcome:
             f"{name} lasts {seconds[name]:g} s and is called speech",
             fix=f"give it the kind long in clips.json: a model hears {WINDOW_SECONDS:g} s at once",
         )
-    kinds = sorted({clip.path.suffix.removeprefix(".") for clip in clips.clips})
-    return passed(
-        f"{len(seconds)} clips, {sum(seconds.values()):.0f} s: {', '.join(kinds)}", seconds=seconds
-    )
+    return seconds
 
 
 @registry.check(

@@ -17,7 +17,8 @@ from .hearing_time import time_for
 from .lacks import ANOTHER_ENGINE, lacking
 from .log_probability import NAME, certainty_of
 from .memory import gpu_bytes
-from .outcome import CheckFailedError, Outcome, failed, passed, require, skipped
+from .outcome import CheckFailedError, Outcome, failed, first_few, passed, require, skipped
+from .own_clips import own_clips
 from .r5_loads import least_on_gpu, load_faster_whisper
 from .r5_transcripts import FASTER_WHISPER, LISTEN, conclude, heard_before, no_speech, usable_clips
 from .registry import Progress, Registry
@@ -38,6 +39,10 @@ DEADLINE_SHARE = 0.8
 ENDED_BY_SIGTERM = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 UNHELD = "unheld"
 OWN_MODEL = "its model's place is its own, so none can be taken away; service_transcribes decides"
+TAKE_FORMATS = (
+    "have the service take wav, flac, mp3, m4a and ogg, mono and stereo, of any rate and length: "
+    "the message names the recording and the answer"
+)
 COMMAND = "set CMD or ENTRYPOINT in its Dockerfile"
 BROKEN_AUDIO = {
     "no-audio.wav": b"<!DOCTYPE html><html><body>this is no audio</body></html>",
@@ -179,11 +184,15 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
             return clips.tell(outcome)
         progress("sending broken audio")
         refusals = _refusals(service)
+        with own_clips(settings, clips) as own:
+            formats = _answers(service, settings, own, progress)
+    also = f"; {len(formats)} of the check archive's own get an answer" if formats else ""
     unheld = [name for name, by in texts.items() if not by]
     return clips.tell(
         passed(
-            f"{as_wanted(judged, len(clips.unknown))}; broken audio gets 4xx",
+            f"{as_wanted(judged, len(clips.unknown))}; broken audio gets 4xx{also}",
             refusals=refusals,
+            formats=formats,
             # Nothing here could hear them but the service itself.
             **({UNHELD: unheld} if unheld else {}),
             # With everything that a process needs there beside the model.
@@ -191,6 +200,40 @@ def service_transcribes(settings: Settings, progress: Progress) -> Outcome:
             **outcome.evidence,
         )
     )
+
+
+def _answers(
+    service: ServiceProcess, settings: Settings, own: Clips, progress: Progress
+) -> list[dict[str, Any]]:
+    """What it makes of the archive's own recordings; CheckFailedError where it takes one not.
+
+    Only the model that their texts are known for is held to them.
+    """
+    known = set(own.known)
+    answered: list[dict[str, Any]] = []
+    for clip in own.clips:
+        seconds = time_for([clip])
+        progress(f"transcribing {clip.path.name}", seconds)
+        answer = service.transcribe(clip.path.name, clip.path.read_bytes(), seconds)
+        if clip in known:
+            answered.append(_judge(clip, answer, settings, None))
+            continue
+        good = _is_success(answer, settings)
+        text = str(answer.body.get("text") or "") if good else answer.sentence()
+        answered.append({"clip": clip.path.name, "text": text, "good": good})
+    bad = [one for one in answered if not one["good"]]
+    first = first_few([f"{one['clip']} gave {one['text']!r}" for one in bad], 3)
+    require(
+        not bad,
+        f"{len(bad)} of {len(answered)} recordings of the check archive's own: {first}",
+        fix=TAKE_FORMATS,
+        formats=answered,
+    )
+    return answered
+
+
+def _is_success(answer: Answer, settings: Settings) -> bool:
+    return answer.status == 200 and answer.body.get("success", settings.foreign) is True
 
 
 def start_seconds(settings: Settings) -> float:
@@ -285,8 +328,7 @@ def _judge(clip: Clip, answer: Answer, settings: Settings, texts: Texts | None) 
         judged = held(clip, texts, Heard(text, spoken_in, _seconds(answer), certain))
         if NAME not in certain and not settings.foreign:
             judged.update(good=False, text=f"{text} (without a log-probability)")
-    success = answer.body.get("success", settings.foreign)
-    if answer.status != 200 or success is not True:
+    if not _is_success(answer, settings):
         judged.update(good=False, text=answer.sentence())
         # It says nothing of a language either.
         judged.pop("language_expected", None)

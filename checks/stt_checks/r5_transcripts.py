@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from .hearing_time import time_for
 from .log_probability import LEAST_EACH, LEAST_MEDIAN, NAME, doubts, sure
 from .original import english_only
 from .outcome import CheckFailedError, Outcome, failed, first_few, pairs, passed, skipped
+from .own_clips import own_clips
 from .r5_audio import GIVE_SPEECH, MEND_CLIPS, NO_CLIPS, NO_SPEECH
 from .r5_loads import load_faster_whisper, load_transformers
 from .registry import Body, Progress, Registry
@@ -46,8 +47,9 @@ ONLY_LONG = "every clip of known text is a long one, and none is unknown"
 # A batch of the batched pipeline.
 BATCHED = 4
 LISTEN = (
-    "listen to the clip and read both texts: a wrong tokenizer, damaged weights or a changed "
-    "decoder changes every clip; a hard recording changes one, and then its limits are to be raised"
+    "listen to the clip and read both texts: where the given one is not what is spoken, correct it "
+    "in clips.json; a wrong tokenizer, damaged weights or a changed decoder changes every clip; a "
+    "hard recording changes one, and then its limits are to be raised"
 )
 
 
@@ -197,11 +199,17 @@ def heard_before(
 )
 @with_clips
 def faster_whisper_silence(settings: Settings, progress: Progress, clips: Clips) -> Outcome:
-    silent = clips.of("silence")
+    with own_clips(settings, clips) as own:
+        silent = [*clips.of("silence"), *own.of("silence")]
+        return _stay_silent(settings, progress, silent, {*clips.known, *own.known})
+
+
+def _stay_silent(
+    settings: Settings, progress: Progress, silent: Sequence[Clip], known: Collection[Clip]
+) -> Outcome:
     if not silent:
         return skipped("there is no clip without speech")
     model = load_faster_whisper(settings)
-    known = set(clips.known)
     judged: list[dict[str, Any]] = []
     seconds = 0.0
     started = time.monotonic()

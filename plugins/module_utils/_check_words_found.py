@@ -180,6 +180,9 @@ KOREAN = {
         "{type}, 멜 대역 {bins}개, 토큰 {tokens}개, 레이어 {encoder} + {decoder}개, {size}"
     ),
     "{count} clips, {seconds} s: {formats}": "음성 파일 {count}개, {seconds}초: {formats}",
+    "{count} clips, {seconds} s: {formats}; {own} of them are the check archive's own": (
+        "음성 파일 {count}개, {seconds}초: {formats}, 그중 {own}개는 검사 아카이브의 녹음"
+    ),
     "{clip}: {seconds} s on {device}, features {bins} x {frames}": (
         "{clip}: {device} 장치에서 {seconds}초, 특징 {bins} x {frames}"
     ),

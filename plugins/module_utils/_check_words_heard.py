@@ -180,6 +180,16 @@ KOREAN = {
     "SIGTERM does not end it within {seconds} s": "SIGTERM을 보내도 {seconds}초 안에 끝나지 않음",
     "SIGTERM ends it with exit status {status}": "SIGTERM을 받고 종료 상태 {status}로 끝남",
     "{what}; broken audio gets 4xx": "{what}, 깨진 오디오에는 4xx로 응답함",
+    "{what}; broken audio gets 4xx; {count} of the check archive's own get an answer": (
+        "{what}, 깨진 오디오에는 4xx로 응답함, 검사 아카이브의 녹음 {count}개에도 답함"
+    ),
+    "{count} of {all} recordings of the check archive's own: {what}": (
+        "검사 아카이브의 녹음 {all}개 중 {count}개가 틀림: {what}"
+    ),
+    "the check archive has not all of {count} recordings of its own": (
+        "검사 아카이브에 자체 녹음 {count}개가 다 있지 않음"
+    ),
+    "the check archive has no {file}": "검사 아카이브에 {file}이(가) 없음",
     # How fast.
     "{figure} on {device}: {seconds} s of speech in {others} s, within the limit of {limit}": (
         "{device} 장치에서 {figure}: 음성 {seconds}초를 {others}초에 전사, 한도 {limit} 이내"

@@ -244,6 +244,13 @@ KOREAN = {
         "모델이 아는 언어로 말한 녹음을 model_check_clips 디렉터리에 넣으십시오. 자세한 "
         "방법은 docs/clips.md에 있습니다."
     ),
+    (
+        "have the service take wav, flac, mp3, m4a and ogg, mono and stereo, of any rate and "
+        "length: the message names the recording and the answer"
+    ): (
+        "서비스가 wav, flac, mp3, m4a, ogg를 모노와 스테레오, 모든 샘플링 속도와 길이로 받도록 "
+        "고치십시오. 녹음과 응답은 메시지에 있습니다."
+    ),
     "recordings without speech give no text": "말이 없는 녹음에서 문장이 나오지 않음",
     "transformers gives each clip's text within its limits, and none for silence": (
         "transformers가 모든 음성 파일을 허용 한도 안에서 전사하고, 무음에서는 문장을 내지 않음"

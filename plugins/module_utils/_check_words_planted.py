@@ -97,6 +97,9 @@ KOREAN = {
     "a service that is never healthy and transcribes without a model": (
         "정상 상태가 되지 않으면서 모델 없이 전사하는 서비스"
     ),
+    "a service that refuses every recording but the planted one": (
+        "심은 녹음 말고는 모든 녹음을 거부하는 서비스"
+    ),
     "a service that names another language for a clip of unknown text": (
         "정답을 모르는 음성 파일의 언어를 다르게 말하는 서비스"
     ),

@@ -36,7 +36,7 @@ def check_archive() -> bytes:
     """The check archive, as it is carried."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
-        for file in sorted(CHECKS.rglob("*.py")):
+        for file in sorted(path for path in CHECKS.rglob("*.*") if path.suffix != ".pyc"):
             archive.write(file.resolve(), file.relative_to(CHECKS))
     return packed.getvalue()
 

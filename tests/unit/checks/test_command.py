@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stt_checks import own_clips
 
 from tests.unit.model_files import safetensors, write_ctranslate2
 
@@ -29,7 +30,7 @@ STEPS = {
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("archive") / "checks.pyz"
     with zipfile.ZipFile(path, "w") as packed:
-        for file in sorted(SOURCE.rglob("*.py")):
+        for file in sorted(path for path in SOURCE.rglob("*.*") if path.suffix != ".pyc"):
             packed.write(file.resolve(), file.relative_to(SOURCE))
     return path
 
@@ -184,7 +185,7 @@ def test_the_archive_holds_files_only(archive: Path, tmp_path: Path) -> None:
 
 
 def test_the_checks_take_nothing_from_plugins_but_readers_of_files() -> None:
-    links = [path for path in SOURCE.rglob("*") if path.is_symlink()]
+    links = [path for path in SOURCE.rglob("*.py") if path.is_symlink()]
     assert sorted(path.name for path in links) == [
         "_clips.py",
         "_judgement.py",
@@ -195,7 +196,11 @@ def test_the_checks_take_nothing_from_plugins_but_readers_of_files() -> None:
         "_safetensors.py",
         "_whisper_tensors.py",
     ]
-    assert all(not path.readlink().is_absolute() for path in links)
+    everything = [path for path in SOURCE.rglob("*") if path.is_symlink()]
+    assert all(not path.readlink().is_absolute() and path.is_file() for path in everything)
+    # Its own recordings are the role's, as they are described there.
+    recordings = {path.name for path in everything} - {path.name for path in links}
+    assert recordings == {*own_clips.FILES, own_clips.INDEX}
     for path in SOURCE.rglob("*.py"):
         assert "ansible" not in path.read_text(encoding="utf-8"), path
 

@@ -47,7 +47,8 @@ class FasterWhisper:
     """Gives every clip its text."""
 
     def transcribe(self, path: str, **_options: Any) -> tuple[list[Any], Any]:
-        text = SPOKEN[Path(path).name]
+        # Of the check archive's own only the silent ones are asked.
+        text = SPOKEN.get(Path(path).name, "")
         told = {"start": 0.0, "end": 1.0, "avg_logprob": -0.2, "no_speech_prob": 0.01}
         segments = [SimpleNamespace(text=text, **told)] if text else []
         return segments, SimpleNamespace(language="en", duration=1.0)
@@ -155,7 +156,7 @@ def test_a_model_says_itself_or_by_its_vocabulary_what_it_knows(settings: Settin
     ("body", "judged"),
     [
         (r5_transcripts.faster_whisper_texts, ["en.wav", "any.wav"]),
-        (r5_transcripts.faster_whisper_silence, ["silent.wav"]),
+        (r5_transcripts.faster_whisper_silence, ["silent.wav", "silence.flac", "noise.mp3"]),
         (r5_transcripts.transformers_texts, ["en.wav", "silent.wav", "any.wav"]),
     ],
 )

@@ -390,7 +390,7 @@ def test_the_process_knows_its_memory() -> None:
 def archive(tmp_path: Path) -> Path:
     path = tmp_path / "checks.pyz"
     with zipfile.ZipFile(path, "w") as packed:
-        for file in sorted(CHECKS.rglob("*.py")):
+        for file in sorted(path for path in CHECKS.rglob("*.*") if path.suffix != ".pyc"):
             packed.write(file.resolve(), file.relative_to(CHECKS))
     return path
 

@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 from stt_checks import (
+    own_clips,
     r5_encoder,
     r5_loads,
     r5_service,
     r5_structure,
     transformers_texts,
 )
-from stt_checks.clips import Clip
+from stt_checks.clips import Clip, load_clips
 from stt_checks.outcome import CheckFailedError, Outcome
 from stt_checks.settings import Expected, Settings
 
@@ -51,7 +52,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        broken = b"RIFF" not in body
+        broken = len(body) < 1000 and b"RIFF" not in body
         if broken and plan.get("refuses", True):
             return self.answer(422, {"success": False})
         return self.answer(200, plan.get("transcript", {"success": True, "text": ""}))
@@ -183,6 +184,31 @@ def test_transcripts_of_the_service_are_judged(
     for transcript in outcome.evidence.get("transcripts", []):
         recording = Path(str(settings.clips), transcript["clip"])
         assert transcript["sha256"] == hashlib.sha256(recording.read_bytes()).hexdigest()
+
+
+def test_each_format_is_sent_whatever_clips_a_user_has(
+    serving: Callable[..., Settings],
+) -> None:
+    """Their texts are another model's: that there is an answer counts, and nothing else."""
+    outcome = judge(r5_service.service_transcribes, serving(model=GOOD, transcript=SPOKEN))
+    assert outcome.status == "passed", outcome
+    assert {one["clip"] for one in outcome.evidence["formats"]} == own_clips.FILES
+    assert all(one["good"] and "expected" not in one for one in outcome.evidence["formats"])
+    assert [one["clip"] for one in outcome.evidence["transcripts"]] == ["a.wav"]
+    assert outcome.found.endswith("; 9 of the check archive's own get an answer")
+
+
+def test_what_is_among_the_given_clips_is_not_sent_twice(settings: Settings) -> None:
+    roles = Path(__file__).resolve().parents[3] / "roles"
+    given = load_clips(replace(settings, clips=roles / "model_check/files/clips"))
+    assert given is not None
+    with own_clips.own_clips(settings, given) as none:
+        assert none.clips == ()
+    with own_clips.own_clips(settings, replace(given, clips=given.clips[:1])) as others:
+        assert len(others.clips) == len(own_clips.FILES) - 1
+        assert all(clip.path.is_file() for clip in others.clips)
+        # Known for the model that they were made for, and for no other.
+        assert others.known == []
 
 
 def test_no_service_fails_in_a_container_and_is_skipped_elsewhere(settings: Settings) -> None:

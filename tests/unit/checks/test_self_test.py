@@ -201,7 +201,7 @@ def test_a_gate_that_cannot_fail_is_seen(models: Path, monkeypatch: pytest.Monke
     [
         *("early_service", "service_elsewhere", "service_of_another_type", "badly_ending_service"),
         *("service_that_transcribes_nothing", "service_that_gives_up"),
-        *("inventing_service", "service_in_another_language", "unsure_service"),
+        *("inventing_service", "service_in_another_language", "unsure_service", "choosy_service"),
         *("doubting_service", "speaking_service", "obliging_service", "untold_certainty"),
     ],
 )
