@@ -194,7 +194,10 @@ class Clips:
         return replace(self, clips=tuple(kept), left_out=others)
 
     def tell(self, outcome: Outcome) -> Outcome:
-        """The same outcome, which also says which clips were left out, or judged by less."""
+        """The same outcome, which also says which clips were left out, or judged by less.
+
+        Accepted transcripts that do not hold are told once by the report, out of the evidence.
+        """
         sentences, evidence = [outcome.found], dict(outcome.evidence)
         if self.left_out:
             counted = Counter(str(clip.language) for clip in self.left_out)
@@ -202,9 +205,6 @@ class Clips:
             sentences.append(f"left out, as the model knows only English: {languages}")
             evidence["left_out"] = [clip.path.name for clip in self.left_out]
         if self.not_applied:
-            count = len(self.not_applied)
-            reasons = "; ".join(f"{name}: {why}" for name, why in sorted(self.not_applied.items()))
-            sentences.append(f"{count} accepted transcripts do not hold here ({reasons})")
             evidence["not_applied"] = dict(self.not_applied)
         return replace(outcome, found="; ".join(sentences), evidence=evidence)
 

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._phases import parse, timestamp
 from ansible_collections.stt.engine.plugins.module_utils._release_verdict import Judgement, judge
+from ansible_collections.stt.engine.plugins.module_utils._report_accepted import listen
 from ansible_collections.stt.engine.plugins.module_utils._report_checklist import (
     BEYOND,
     CRITERIA,
@@ -310,7 +311,8 @@ def headline(report: Mapping[str, Any]) -> str:
 
 def next_step(report: Mapping[str, Any]) -> str:
     """What to do now, in words."""
-    return text(_key("next", report), str(report["language"]))
+    words = [text(_key("next", report), str(report["language"])), listen(report)]
+    return " ".join(part for part in words if part)
 
 
 def _key(kind: str, report: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.stt.engine.plugins.module_utils._check_result import is_summary
 from ansible_collections.stt.engine.plugins.module_utils._check_titles import check_label
 from ansible_collections.stt.engine.plugins.module_utils._report import headline, next_step
+from ansible_collections.stt.engine.plugins.module_utils._report_accepted import unheld
 from ansible_collections.stt.engine.plugins.module_utils._report_checklist import (
     key,
     only_repeats,
@@ -206,7 +207,8 @@ def _end(report: Mapping[str, Any], page: str, language: str) -> Iterator[Line]:
     yield Line(f"{text('gpu', language)}: {text('gpu_' + report['gpu'], language)}")
     if is_told(report):
         yield Line(f"{text('self_test', language)}: {sentence(report)}")
-    yield from (Line(f"{label}: {words}") for label, words in seal_lines(report))
+    notes = [*unheld(report), *seal_lines(report)]
+    yield from (Line(f"{label}: {words}") for label, words in notes)
     yield Line(f"{text('next', language)}: {next_step(report)}", str(report["verdict"]))
     if page:
         yield Line(f"{text('report', language)}: {page}")

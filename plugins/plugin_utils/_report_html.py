@@ -14,6 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from ansible_collections.stt.engine.plugins.module_utils._report import headline, next_step
+from ansible_collections.stt.engine.plugins.module_utils._report_accepted import unheld
 from ansible_collections.stt.engine.plugins.module_utils._report_quantizations import (
     quantization_table,
 )
@@ -49,7 +50,7 @@ def page(report: Mapping[str, Any]) -> str:
         phase_title=partial(charts.phase_title, language=language),
         headline=headline(report),
         next_step=next_step(report),
-        seal=seal_lines(report),
+        notes=[*unheld(report), *seal_lines(report)],
         kind=_kind(report),
         facts=_facts(report, language),
         counts=charts.counts_bar(report, language),

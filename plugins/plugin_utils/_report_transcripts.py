@@ -20,6 +20,7 @@ Row = dict[str, Any]
 
 def transcripts(report: Mapping[str, Any], language: str) -> dict[str, Any] | None:
     """Who transcribed, and a row for each clip; those with a wrong text come first."""
+    references = _references(report["checks"])
     sources = []
     rows: dict[tuple[str, str], Row] = {}
     for check in report["checks"]:
@@ -35,7 +36,11 @@ def transcripts(report: Mapping[str, Any], language: str) -> dict[str, Any] | No
                 }
             )
             for entry in entries:
-                _add(rows, entry, label)
+                clip = str(entry.get("clip", ""))
+                wanted = str(entry.get("expected") or "")
+                if not wanted and "unknown" in entry:
+                    wanted = references.get(clip, "")
+                _add(rows, {**entry, "clip": clip, "expected": wanted}, label)
     if not rows:
         return None
     finished = [_finish(row, language) for row in rows.values()]
@@ -50,8 +55,18 @@ def _entries(check: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [entry for entry in entries if isinstance(entry, Mapping)]
 
 
+def _references(checks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What clips of unknown text were held against: the first text that another decoder gave."""
+    held: dict[str, str] = {}
+    for check in checks:
+        for entry in _entries(check):
+            if "unknown" in entry and entry.get("expected"):
+                held.setdefault(str(entry.get("clip", "")), str(entry["expected"]))
+    return held
+
+
 def _add(rows: dict[tuple[str, str], Row], entry: Mapping[str, Any], label: str) -> None:
-    clip, wanted = str(entry.get("clip", "")), str(entry.get("expected") or "")
+    clip, wanted = entry["clip"], entry["expected"]
     new: Row = {
         "clip": clip,
         "expected": wanted,
