@@ -112,13 +112,19 @@ def pair(root: Path, first: str, second: str) -> tuple[SealedRelease, SealedRele
             f"release {after.id}",
             found=f"no release in {root} that was sealed before it",
             needed="two sealed releases to compare",
-            fix=f"name the other one with -e from=ID (there are: {_names(releases)})",
+            fix=_name_another(after, releases),
         )
     return older[0], after
 
 
-def _names(releases: Sequence[SealedRelease]) -> str:
-    return ", ".join(release.id for release in releases)
+def _name_another(after: SealedRelease, releases: Sequence[SealedRelease]) -> str:
+    others = [release.id for release in releases if release.id != after.id]
+    if not others:
+        return (
+            "make another release first, or name the directory of more with "
+            "-e release_seal_directory=DIR"
+        )
+    return f"name the other one with -e from=ID (there are: {', '.join(others)})"
 
 
 def _proven(release: SealedRelease, prove: Sequence[str], allow_unsigned: bool) -> Release:

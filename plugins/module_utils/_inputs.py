@@ -252,6 +252,14 @@ def judge_group(
     """
     where = f" in {', '.join(sources)}" if sources else ""
     needed = f"a group {group} with {_count(hosts) if hosts else 'at least one host'}"
+    missing = [source for source in sources if _is_path(source) and not Path(source).exists()]
+    if missing and not groups.get(group):
+        return SttError(
+            f"inventory {', '.join(missing)}",
+            found="no file or directory there",
+            needed=f"an inventory that holds {needed}",
+            fix="correct the path after -i",
+        )
     if group not in groups:
         others = sorted(name for name in groups if name not in ("all", "ungrouped"))
         listed = f" (groups there: {', '.join(others)})" if others else " (no groups there)"
@@ -275,6 +283,11 @@ def judge_group(
             else f"keep {_count(hosts)} in the group {group}",
         )
     return None
+
+
+def _is_path(source: str) -> bool:
+    """Whether a source of the inventory is a path, and not a list of hosts such as ``a,b``."""
+    return bool(source) and "," not in source
 
 
 def _count(number: int) -> str:

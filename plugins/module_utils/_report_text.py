@@ -133,7 +133,7 @@ TEXTS: dict[str, dict[str, str]] = {
         ),
     },
     "transcribed_by": {"ko": "전사한 검사", "en": "Transcribed by"},
-    "clip_count": {"ko": "음성 파일 {count}개", "en": "{count} clips"},
+    "clip_count": {"ko": "음성 파일 {count}개", "en": "clips: {count}"},
     "reference": {"ko": "기준 문장", "en": "Reference text"},
     "accepted_since": {
         "ko": "승인된 전사문 ({when})",
@@ -267,7 +267,7 @@ FILES: dict[str, dict[str, str]] = {
     "report.json": {"ko": "이 보고서의 원본 데이터", "en": "this report's data"},
     "junit.xml": {"ko": "CI 도구용 검사 결과 (JUnit)", "en": "the checks for CI tools (JUnit)"},
     "report.tap": {"ko": "검사 결과 (TAP)", "en": "the checks as TAP"},
-    "manifest.json": {"ko": "릴리스 명세", "en": "what the release is, to be signed"},
+    "manifest.json": {"ko": "릴리스 명세", "en": "what the release is"},
     "manifest.json.sig": {"ko": "릴리스 명세의 서명", "en": "the manifest's signature"},
     "release.pub": {"ko": "서명을 확인하는 공개 키", "en": "the key that checks the signature"},
     "sbom.cdx.json": {

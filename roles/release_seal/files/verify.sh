@@ -202,7 +202,7 @@ EOF
 check_file() {
     back="bring back the file as it was sealed; do not use this copy of the release"
     if [ -L "$1/$2" ] || [ ! -f "$1/$2" ]; then
-        refuted "$2" "no plain file of that name in $1" "a file with the sha256 $3" "$back"
+        refuted "$2" "no plain file of that name in $(cd "$1" && pwd)" "a file with the sha256 $3" "$back"
     elif [ ! -r "$1/$2" ] || ! found=$(sha256sum <"$1/$2"); then
         unjudged "$2" "a file that cannot be read" "permission to read it" "run this as a user who may read it"
     elif [ "${found%% *}" = "$3" ]; then
@@ -239,7 +239,7 @@ check_nothing_else() {
         others=$((others + 1))
         case $name in
             ///*) unjudged "${name#///}" "a directory that cannot be listed" "permission to list it" "run this as a user who may" ;;
-            *) refuted "${name#//}" "a file that was not sealed, in $2" "only what the list names" \
+            *) refuted "${name#//}" "a file that was not sealed, in $(cd "$2" && pwd)" "only what the list names" \
                 "remove it, after you have found out where it came from" ;;
         esac
     done <<EOF

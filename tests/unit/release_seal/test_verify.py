@@ -311,6 +311,7 @@ def test_missing_added_and_replaced_files_are_refuted(auditor: Auditor, sealed: 
         *("elsewhere.json", "logs/.hidden", "logs/two?lines?[2K?proven: all"),
     }
     assert "\x1b" not in outcome.output
+    assert f"a file that was not sealed, in {release}" in outcome.output
 
 
 def test_a_directory_that_nobody_may_list_is_not_judged(good: Sealed) -> None:

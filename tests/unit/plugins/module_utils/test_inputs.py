@@ -264,9 +264,26 @@ def test_hosts_are_named_only_where_not_all_share_the_problem() -> None:
     ],
 )
 def test_a_group_that_does_not_do_is_one_sentence(
-    groups: dict[str, list[str]], hosts: int, sentence: str
+    groups: dict[str, list[str]],
+    hosts: int,
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inv").touch()
     assert str(judge_group("build", hosts, groups, ["inv"])) == sentence
+
+
+def test_an_inventory_that_is_not_there_is_told_by_its_path(tmp_path: Path) -> None:
+    typed = str(tmp_path / "inventory" / "labb")
+    assert str(judge_group("build", 1, {"all": []}, [typed])) == (
+        f"inventory {typed}: found no file or directory there; needed an inventory that holds "
+        "a group build with 1 host; fix: correct the path after -i"
+    )
+    # A list of hosts is no path, and what another inventory holds is there.
+    assert "no such group in a,b" in str(judge_group("build", 1, {"all": []}, ["a,b"]))
+    assert judge_group("build", 1, {"build": ["a"]}, [typed]) is None
 
 
 @pytest.mark.parametrize(("members", "hosts"), [(["a"], 0), (["a", "b"], 0), (["a"], 1)])

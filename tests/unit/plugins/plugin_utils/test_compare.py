@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import copy
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.stt.engine.plugins.action.stt_release_compare import pair
+from ansible_collections.stt.engine.plugins.module_utils._errors import SttError
 from ansible_collections.stt.engine.plugins.module_utils._report_terminal import width
 from ansible_collections.stt.engine.plugins.module_utils._report_text import LANGUAGES
 from ansible_collections.stt.engine.plugins.plugin_utils._compare import compare
@@ -27,6 +30,15 @@ from tests.unit.plugins.two_releases import NEW_LAYER, NEW_TEXT, documents, two
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     older, newer = two(tmp_path_factory.mktemp("two"))
     return compare(documents(older), documents(newer))
+
+
+def test_of_one_release_alone_no_other_can_be_named(tmp_path: Path) -> None:
+    older, newer = (one.release for one in two(tmp_path))
+    with pytest.raises(SttError, match=f"-e from=ID \\(there are: {newer.name}\\)"):
+        pair(older.parent, "", older.name)
+    shutil.rmtree(newer)
+    with pytest.raises(SttError, match="fix: make another release first"):
+        pair(older.parent, "", "")
 
 
 def printed(found: dict[str, Any], language: str = "en", path: str = "") -> list[str]:
