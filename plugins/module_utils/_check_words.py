@@ -33,13 +33,16 @@ HOLE = re.compile(r"\{([a-z]+)\}")
 UNITS = ("B", "kB", "MB", "GB")
 # A hole takes one word, so that no other sentence passes for one with a hole; these take more.
 ONE_WORD = r"\S+?"
+# A text may hold any word, also one that a sentence goes on with.
+QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 HOLES = {
     **dict.fromkeys(("free", "left", "recommended", "size"), r"\S+(?: [kMGT]?B)?"),
     **dict.fromkeys(
         ("doing", "formats", "kind", "names", "others", "paths", "quantizations", "what", "why"),
         ".+?",
     ),
-    **dict.fromkeys(("recording", "versions", "whose"), ".+?"),
+    **dict.fromkeys(("rates", "recording", "versions", "whose"), ".+?"),
+    **dict.fromkeys(("heard", "wanted"), QUOTED),
 }
 # What one sentence says of several things.
 SEPARATOR = "; "

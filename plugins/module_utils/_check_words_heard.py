@@ -9,31 +9,49 @@ from __future__ import annotations
 KOREAN = {
     # Transcripts.
     "{count} of {all} clips are wrong: {what}": "음성 파일 {all}개 중 {count}개가 틀림: {what}",
-    "{recording} gave {what} for {others}, CER {rate} above {limit}, WER {words} above {most}": (
-        "{recording}: {others} 대신 {what}, 문자 오류율(CER) {rate}로 한도 {limit} 초과, "
-        "단어 오류율(WER) {words}로 한도 {most} 초과"
-    ),
-    "{recording} gave {what} for {others}, CER {rate} above {limit}": (
-        "{recording}: {others} 대신 {what}, 문자 오류율(CER) {rate}로 한도 {limit} 초과"
-    ),
-    "{recording} gave {what} for {others}, WER {rate} above {limit}": (
-        "{recording}: {others} 대신 {what}, 단어 오류율(WER) {rate}로 한도 {limit} 초과"
-    ),
-    "{recording} gave {what} for {others} in {kind} for {language}": (
-        "{recording}: {others} 대신 {what}, 언어가 {language} 대신 {kind}"
-    ),
-    "{recording} gave {what} in {language} for {other}": (
-        "{recording}: {what}, 언어가 {other} 대신 {language}"
-    ),
+    "{recording} gave {heard}": "{recording}: {heard}",
     "{recording} gave no text": "{recording}: 문장이 나오지 않음",
-    "{recording} gave {what} for {others}": "{recording}: {others} 대신 {what}",
-    "{recording} gave {what} with a mean log-probability of {figure}": (
-        "{recording}: {what}, 평균 로그 확률 {figure}"
+    "{recording} gave {heard} for {wanted}": "{recording}: {wanted} 대신 {heard}",
+    "{recording} gave {heard} for {wanted}, {rates}": "{recording}: {wanted} 대신 {heard}, {rates}",
+    "{recording} gave {heard} for {wanted} as heard by {name}, {rates}": (
+        "{recording}: {name}(으)로 들은 {wanted} 대신 {heard}, {rates}"
+    ),
+    "{recording} gave {heard} as heard by {name}, {rates}": (
+        "{recording}: {name}(으)로 들은 것과 다른 {heard}, {rates}"
+    ),
+    "{recording} gave {name} {heard} for {wanted} as heard by {other}, {rates}": (
+        "{recording}: {other}(으)로 들은 {wanted} 대신 {name}(으)로는 {heard}, {rates}"
+    ),
+    "{recording} gave {heard} for {wanted} as accepted {date}, {rates}": (
+        "{recording}: {date}에 승인한 {wanted} 대신 {heard}, {rates}"
+    ),
+    "{recording} gave {heard} for {wanted} in {language} for {other}": (
+        "{recording}: {wanted} 대신 {heard}, 언어가 {other} 대신 {language}"
+    ),
+    "{recording} gave {heard} in {language} for {other}": (
+        "{recording}: {heard}, 언어가 {other} 대신 {language}"
+    ),
+    "{recording} gave {heard} with a mean log-probability of {figure}": (
+        "{recording}: {heard}, 평균 로그 확률 {figure}"
+    ),
+    "{recording} gave {heard} in {language} with a mean log-probability of {figure}": (
+        "{recording}: {heard}, 언어 {language}, 평균 로그 확률 {figure}"
+    ),
+    "{recording} gave {heard} in {language} for {other} with a mean log-probability of {figure}": (
+        "{recording}: {heard}, 언어가 {other} 대신 {language}, 평균 로그 확률 {figure}"
     ),
     (
         "half of {count} texts have a mean log-probability of {figure} or less, below {limit}"
     ): "문장 {count}개 중 절반의 평균 로그 확률이 {figure} 이하로 한도 {limit}보다 작음",
-    "{recording} gave {what}": "{recording}: {what}",
+    # Of one transcript.
+    "CER {rate} above {limit}": "문자 오류율(CER) {rate}로 한도 {limit} 초과",
+    "WER {rate} above {limit}": "단어 오류율(WER) {rate}로 한도 {limit} 초과",
+    "CER {rate} above {limit}, WER {words} above {most}": (
+        "문자 오류율(CER) {rate}로 한도 {limit} 초과, 단어 오류율(WER) {words}로 한도 {most} 초과"
+    ),
+    "CER {rate} above {limit} in {language} for {other}": (
+        "문자 오류율(CER) {rate}로 한도 {limit} 초과, 언어가 {other} 대신 {language}"
+    ),
     "not to be accepted: {what}": "승인할 수 없음: {what}",
     "{count} transcripts to accept, once a person has read them": (
         "사람이 읽어 본 뒤 승인할 전사문 {count}개"

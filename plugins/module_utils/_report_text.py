@@ -243,7 +243,7 @@ TEXTS: dict[str, dict[str, str]] = {
         ),
         "en": "Each check was shown a fault planted on purpose, and had to fail and to name it.",
     },
-    "left_out": {"ko": "심지 못함", "en": "not planted"},
+    "left_out": {"ko": "심지 못함", "en": "left out"},
     "run": {"ko": "이번 실행", "en": "This run"},
     "run_unchanged": {
         "ko": "{when} 봉인 이후 달라진 것이 없어, 다시 빌드하지 않고 검사 결과를 재사용함",

@@ -194,6 +194,8 @@ def test_what_several_sentences_say_of_one_thing_is_told_in_korean() -> None:
         "order.flac: 'c' 대신 'a, b', 문자 오류율(CER) 0.5로 한도 0.2 초과; "
         "x.wav: 문장이 나오지 않음"
     )
+    noise = "noise.mp3 gave 'Thank you for watching!'"
+    assert translated(noise, "ko") == "noise.mp3: 'Thank you for watching!'"
     many = "7 files differ: a.bin, b.bin, c.bin and 4 more"
     assert translated(many, "ko") == "다른 파일 7개: a.bin, b.bin, c.bin 외 4개"
 
