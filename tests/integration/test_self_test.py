@@ -73,9 +73,10 @@ def dead_archive(code: str = DEAD) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(check_archive())) as whole, zipfile.ZipFile(packed, "w") as out:
         for name in whole.namelist():
-            data = whole.read(name).decode()
+            data = whole.read(name)
             if name == "__main__.py":
-                data = data.replace("from stt_checks.command", f"{code}\nfrom stt_checks.command")
+                begin = b"from stt_checks.command"
+                data = data.replace(begin, code.encode() + b"\n" + begin)
             out.writestr(name, data)
     return packed.getvalue()
 
