@@ -83,7 +83,9 @@ def test_the_container_is_locked_down_and_what_the_image_lacks_fails(host: BareH
     assert wrong["R4.1 service_importable"] == "there is no /app/stt_engine"
     assert wrong["R4.3 torch_version"] == "ModuleNotFoundError: No module named 'torch'"
     assert "belongs to uid 0" in wrong["R4.4 logs_writable"]
-    assert done["msg"].startswith(f"R4: {len(wrong)} of {len(done['checks'])} checks did not pass (")
+    assert done["msg"].startswith(
+        f"R4: {len(wrong)} of {len(done['checks'])} checks did not pass ("
+    )
     assert "R4.1 service_importable" in done["msg"]
     assert "the first: found uid 2000 has no entry in /etc/passwd" in done["msg"]
     passed = {
